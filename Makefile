@@ -1,0 +1,50 @@
+# Each target is a few lines over the command `vss`; `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VSS := $(BIN)/vss
+READY := $(VENV)/ready
+HOME_OF_RUNS := $(or $(VSS_HOME),var)
+DEMO := $(HOME_OF_RUNS)/demo_inbox
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test lint down clean lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY) ## install everything into .venv
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	echo "$(CURDIR)" > $$($(BIN)/python -c "import site; print(site.getsitepackages()[0])")/vss_warehouse.pth
+	printf '#!%s\nfrom cli.main import main\nmain()\n' "$(CURDIR)/$(BIN)/python" > $(VSS)
+	chmod +x $(VSS)
+	touch $@
+
+demo: $(READY) ## land the demo submissions, run the night in Airflow, publish, write the report
+	$(VSS) migrate
+	test -e $(DEMO)/complete || { $(VSS) synth --demo --out $(DEMO) && touch $(DEMO)/complete; }
+	$(VSS) nightly --inbox $(DEMO) || test $$? -eq 3
+	$(VSS) headline
+
+test: $(READY) lint ## lint, unit, integration (real PostgreSQL), dbt, DAG and end-to-end tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, mypy, sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint dbt_project/models --processes 2 --disable-progress-bar
+
+down: ## stop the embedded server
+	$(VSS) down
+
+clean: ## stop the server and remove everything a run leaves behind
+	-$(VSS) down
+	rm -rf "$$(readlink -f $(HOME_OF_RUNS)/postgres)" $(HOME_OF_RUNS)
+
+lock: ## resolve requirements.in anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" requirements.in -o requirements.lock

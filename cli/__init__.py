@@ -1,0 +1,1 @@
+"""The `vss` command: a file a verb group."""

@@ -1,0 +1,79 @@
+"""Airflow as a process of its own: the environment it runs in, its metadata, one DAG run without a scheduler."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from warehouse.airflow_metadata import metadata_url
+from warehouse.errors import VssError
+from warehouse.files import secret
+from warehouse.settings import PROJECT, Settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Everything Airflow is told; its own files lie under VSS_HOME/airflow."""
+    home = settings.home / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    secrets = settings.home / "secrets"
+    url = metadata_url(settings)
+    return {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://127.0.0.1:8080/execution/",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secret(secrets / "airflow_jwt"),
+        "AIRFLOW__API__SECRET_KEY": secret(secrets / "airflow_api"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        # psycopg 3 is there and speaks async; Airflow would ask for one more driver
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url.replace("+psycopg2:", "+psycopg:"),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Ho_Chi_Minh",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "VSS_HOME": str(settings.home),
+        "SCARF_ANALYTICS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def migrate_metadata(settings: Settings) -> None:
+    """Create or upgrade Airflow's metadata; skipped when this version has done it for this database before."""
+    import importlib.metadata
+
+    home = settings.home / "airflow"
+    url = metadata_url(settings)
+    mark = home / "migrated"
+    now = f"{importlib.metadata.version('apache-airflow-core')} {url.rpartition('@')[2]}"
+    if mark.exists() and mark.read_text() == now:
+        return
+    done = _airflow(settings, "db", "migrate")
+    if done != 0:
+        raise VssError(f"Airflow's metadata could not be upgraded: read {home / 'last_run.log'}.")
+    mark.write_text(now)
+
+
+def run_dag(settings: Settings, dag: str, *, conf: dict[str, str | None]) -> int:
+    """One run of a DAG in a process of its own, to its end; returns the process's exit code."""
+    return _airflow(settings, "dags", "test", dag, "--conf", json.dumps(conf))
+
+
+def log_path(settings: Settings) -> Path:
+    """Where the last Airflow process wrote."""
+    return settings.home / "airflow" / "last_run.log"
+
+
+def _airflow(settings: Settings, *arguments: str) -> int:
+    variables = environment(settings)
+    with log_path(settings).open("w") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=variables, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
+        )  # fmt: skip
+    return done.returncode

@@ -1,0 +1,121 @@
+"""Verbs around submissions: ingest, status, receipt, release, reject."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingestion import decision, receipts
+from night import arrivals
+from night.journal import exit_code, outcomes
+from night.readiness import ensure_ready
+from warehouse.settings import Settings, settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def ingest(
+    inbox: Annotated[Path | None, typer.Option(help="Another inbox than VSS_INBOX.")] = None,
+    sender: Annotated[str | None, typer.Option(help="Only this sender.")] = None,
+    submission: Annotated[str | None, typer.Option(help="Only this submission.")] = None,
+) -> None:
+    """Verify, load and gate whatever waits; no Airflow needed."""
+    configured = _ready()
+    run_id = f"ingest-{uuid.uuid4().hex[:12]}"
+    place = inbox or configured.inbox
+    assert place is not None
+    for folder in arrivals.discover(configured, place, sender=sender, submission=submission):
+        state = arrivals.load_and_gate(configured, run_id, folder)
+        print(f"{folder.parent.name}/{folder.name}: {state}")
+    raise typer.Exit(exit_code(configured, run_id))
+
+
+def status(
+    period: Annotated[str | None, typer.Option(help="Only this period, YYYY-MM or YYYY-Www.")] = None,
+    night: Annotated[bool, typer.Option("--night", help="What the last night did instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Who has sent what, with state, rows, rejects and lateness."""
+    configured = _ready()
+    if night:
+        _print_night(configured, as_json=as_json)
+        return
+    entries = receipts.status(configured, period=period)
+    if as_json:
+        print(json.dumps(entries, ensure_ascii=False, indent=1))
+        return
+    print(f"{'sender':<13}{'submission':<26}{'period':<10}{'feed':<15}{'state':<23}{'rows':>9}{'rejected':>9}  late")
+    for entry in entries:
+        late = {True: "late", False: "", None: ""}[entry["is_late"]]
+        for feed in entry["feeds"] or [{"feed": "", "state": entry["state"], "rows": "", "rejected": ""}]:
+            print(
+                f"{entry['sender']:<13}{entry['submission_id']:<26}{entry['period'] or '':<10}{feed['feed']:<15}"
+                f"{feed['state']:<23}{feed['rows']:>9}{feed['rejected']:>9}  {late}"
+            )
+
+
+def receipt(submission_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
+    """What the sender is told; also written to OUTBOX/<sender>/<submission_id>/."""
+    configured = _ready()
+    content = receipts.receipt(configured, submission_id)
+    folder = receipts.write_outbox(configured, submission_id)
+    if as_json:
+        print(json.dumps(content, ensure_ascii=False, indent=1))
+        return
+    print(f"{content['submission_id']} of {content['sender']} for {content['period']}: {content['state']}")
+    for error in content["errors"]:
+        print(f"  {error['code']} {error['message_vi']}\n      {error['message_en']}")
+    for feed in content["feeds"]:
+        print(
+            f"  {feed['feed']}: {feed['accepted']} of {feed['rows']} rows accepted,"
+            f" {feed['rejected']} set aside, {feed['state']}"
+        )
+    for reject in content["rejects"][:20]:
+        print(f"  {reject['file']} row {reject['row']}, {reject['column']}: {reject['code']} {reject['message_vi']}")
+    if len(content["rejects"]) > 20:
+        print(f"  … {len(content['rejects']) - 20} more in {folder / 'rejects.csv'}")
+    print(f"Files for the sender: {folder}")
+
+
+def release(
+    submission_id: Annotated[str, typer.Argument(metavar="ID")], reason: Annotated[str, typer.Option()]
+) -> None:
+    """Let a held submission in; the reason goes on record."""
+    print(f"{submission_id}: {decision.decide_held(_ready(), submission_id, release=True, reason=reason)}")
+
+
+def reject(submission_id: Annotated[str, typer.Argument(metavar="ID")], reason: Annotated[str, typer.Option()]) -> None:
+    """Refuse a held submission; the reason goes on record."""
+    print(f"{submission_id}: {decision.decide_held(_ready(), submission_id, release=False, reason=reason)}")
+
+
+def _print_night(configured: Settings, *, as_json: bool) -> None:
+    from night.journal import last_night
+
+    run_id = last_night(configured)
+    stages = [] if run_id is None else outcomes(configured, run_id)
+    if as_json:
+        names = ("stage", "subject", "outcome", "seconds", "rows", "message")
+        print(json.dumps([dict(zip(names, entry, strict=True)) for entry in stages], ensure_ascii=False, indent=1))
+        return
+    for stage, subject, outcome, seconds, rows, message in stages:
+        print(
+            f"{stage:<15}{subject or '':<45}{outcome:<23}{seconds:>8.2f} s"
+            f"{'' if rows is None else rows:>10}  {message or ''}"
+        )
+
+
+def _ready() -> Settings:
+    configured = settings()
+    ensure_ready(configured)
+    return configured
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this file."""
+    for verb in (ingest, status, receipt, release, reject):
+        app.command()(verb)

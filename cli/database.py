@@ -1,0 +1,56 @@
+"""Verbs around the database: migrate, url, env, down."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from night import dbt_runs
+from night.readiness import ensure_ready
+from night.readiness import migrate as migrate_everything
+from warehouse import geography, roles, server
+from warehouse.connection import role_url
+from warehouse.errors import UsageError
+from warehouse.settings import settings
+
+
+def migrate() -> None:
+    """Create or upgrade what the warehouse needs, Airflow's metadata included; safe to repeat."""
+    from cli.airflow_process import migrate_metadata
+
+    migrate_everything(settings())
+    migrate_metadata(settings())
+    print("The warehouse is up to date.")
+
+
+def url(role: Annotated[str, typer.Option(help="The role to connect as.")] = roles.READER) -> None:
+    """Print the database URL for a BI tool or psql."""
+    known = [
+        roles.READER, roles.LOADER, roles.TRANSFORMER, roles.PUBLISHER, roles.ENGINEER, roles.MIGRATOR,
+        *map(roles.provincial_reader, geography.current_codes()),
+    ]  # fmt: skip
+    if role not in known:
+        raise UsageError(f"There is no login {role}: choose one of {', '.join(known[:6])}, {known[6]} … {known[-1]}.")
+    ensure_ready(settings())
+    print(role_url(settings(), role))
+
+
+def env() -> None:
+    """Print shell exports for a data engineer: eval "$(vss env)", then dbt build --target dev."""
+    ensure_ready(settings())
+    for name, value in dbt_runs.environment(settings(), roles.ENGINEER, "dev").items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def down() -> None:
+    """Stop the embedded server of this VSS_HOME."""
+    stopped = server.stop(settings())
+    print("Stopped." if stopped else "It was not running.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this file."""
+    for verb in (migrate, url, env, down):
+        app.command()(verb)

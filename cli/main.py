@@ -1,0 +1,60 @@
+"""`vss`: the one command of the warehouse.
+
+Exit codes: 0 done; 1 unexpected error; 2 wrong usage; 3 done, but a submission decided in this run was rejected;
+4 the warehouse cannot be reached; 5 a gate failed and nothing new was published.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Annotated
+
+import click
+import typer
+
+from cli import arrivals, database, nights, publishing, reading, synthetic
+from warehouse.errors import VssError
+
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
+)
+for group in (database, synthetic, arrivals, publishing, nights, reading):
+    group.register(app)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")] = False,
+) -> None:
+    if debug:
+        os.environ["VSS_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point: errors print one sentence and end in the documented exit code."""
+    warnings.simplefilter("ignore")
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except VssError as error:
+        _explain(str(error), error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        _explain("Stopped.", 1)
+    except click.ClickException as error:
+        _explain(error.format_message(), 2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the outermost frame: one sentence instead of a traceback
+        _explain(f"Unexpected {type(error).__name__}: run the command again with --debug to see where.", 1)
+
+
+def _explain(sentence: str, code: int) -> None:
+    if "VSS_DEBUG" in os.environ and sys.exc_info()[1] is not None:
+        raise  # noqa: PLE0704 - called from an except block only
+    print(f"vss: {sentence}", file=sys.stderr)
+    sys.exit(code)

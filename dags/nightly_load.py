@@ -1,0 +1,77 @@
+"""The whole night as one DAG: discover, load and gate, build, audit, publish, report. Thin: the work is in `night`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pendulum
+from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
+
+_PARAMS = {
+    "run_id": Param("scheduled", type="string", description="Names the run in ops.run_stage."),
+    "inbox": Param(None, type=["null", "string"], description="Another inbox than VSS_INBOX."),
+    "date": Param(None, type=["null", "string"], format="date", description="Business date; today unless given."),
+}
+
+
+def _params() -> dict[str, Any]:
+    context = get_current_context()
+    given = dict(context["params"])
+    if given["run_id"] == "scheduled":
+        given["run_id"] = context["run_id"]
+    return given
+
+
+@dag(
+    schedule="0 1 * * *",
+    start_date=pendulum.datetime(2021, 1, 1, tz="Asia/Ho_Chi_Minh"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "vss", "retries": 0, "execution_timeout": dt.timedelta(hours=3)},
+    params=_PARAMS,
+    tags=["night"],
+    doc_md=__doc__,
+)
+def nightly_load() -> None:
+    @task(map_index_template="{{ batch_name }}")
+    def load_and_gate(batch: list[str]) -> dict[str, int]:
+        from night import tasks
+
+        get_current_context()["batch_name"] = tasks.batch_name(batch)
+        return tasks.load_and_gate(batch, **_params())
+
+    @task
+    def discover() -> list[list[str]]:
+        from night import tasks
+
+        return tasks.discover(**_params())
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def build() -> int | None:
+        from night import tasks
+
+        return tasks.build(**_params())
+
+    @task
+    def audit() -> bool:
+        from night import tasks
+
+        return tasks.audit(**_params())
+
+    @task
+    def publish() -> int | None:
+        from night import tasks
+
+        return tasks.publish(**_params())
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def report() -> str:
+        from night import tasks
+
+        return tasks.report(**_params())
+
+    load_and_gate.expand(batch=discover()) >> build() >> audit() >> publish() >> report()
+
+
+nightly_load()

@@ -1,0 +1,30 @@
+-- one row per territory and month of an employers file
+with input as (
+    select * from {{ source('ops', 'input') }}
+),
+
+final as (
+    select
+        input.territory_key,
+        input.month,
+        input.province_key,
+        input.province_code,
+        input.current_province_code,
+        input.as_of_date,
+        row_number() over (
+            partition by input.territory_key order by input.month
+        ) as sent_no,
+        coalesce(
+            lead(input.month) over (partition by input.territory_key order by input.month),
+            'infinity'::date
+        ) as next_month,
+        coalesce(
+            lag(input.month) over (partition by input.territory_key order by input.month)
+            = (input.month - interval '1 month')::date,
+            false
+        ) as has_month_before
+    from input
+    where input.feed = 'employers' and input.territory_key is not null
+)
+
+select * from final

@@ -1,0 +1,120 @@
+-- one row per territory, month, type of unit and status
+{{ config(
+    slice_by=['territory_key', 'month'],
+    main_feed='employers',
+    next_month=true,
+    not_touched_by=['dim_employer'],
+) }}
+
+-- not materialized: read twice, each time a few files of it
+with employer as not materialized (
+    select * from {{ ref('stg_province__employer') }}
+),
+
+contribution as (
+    select * from {{ ref('fct_contribution') }}
+),
+
+file as (
+    select * from {{ ref('int_employer__sent_month') }}
+),
+
+-- a unit active in the month before is carried into the month it may be missing from; wage funds
+-- stand below and not in a join, so that only the months asked for are read
+listed as (
+    select
+        territory_key,
+        month,
+        si_unit_code,
+        unit_type,
+        status,
+        employees,
+        null::bigint as wage_fund_vnd,
+        true as is_now
+    from employer
+    union all
+    select
+        file.territory_key,
+        file.month,
+        employer.si_unit_code,
+        employer.unit_type,
+        employer.status,
+        null as employees,
+        null as wage_fund_vnd,
+        false as is_now
+    from file
+    -- one month before the file: a unit stands in it once
+    inner join employer
+        on
+            file.territory_key = employer.territory_key
+            and (file.month - interval '1 month')::date = employer.month
+    where employer.status = 'active'
+    union all
+    select
+        territory_key,
+        month,
+        payer_code as si_unit_code,
+        null as unit_type,
+        null as status,
+        null as employees,
+        wage_fund_vnd,
+        null as is_now
+    from contribution
+    where payer_kind = 'employer' and liability_month = month
+),
+
+-- the funds of a unit have one wage fund, or parts of it: the greatest is the unit's
+unit as (
+    select
+        territory_key,
+        month,
+        si_unit_code,
+        coalesce(max(unit_type) filter (where is_now), max(unit_type)) as unit_type,
+        coalesce(max(status) filter (where is_now), 'not_listed') as status,
+        bool_or(is_now) as is_now,
+        bool_or(not is_now) as was_active,
+        max(employees) as employees,
+        max(wage_fund_vnd) as wage_fund_vnd
+    from listed
+    group by territory_key, month, si_unit_code
+    having count(is_now) > 0
+),
+
+summed as (
+    select
+        territory_key,
+        month,
+        unit_type,
+        status,
+        count(*) filter (where is_now) as units,
+        count(*) filter (where status = 'active' and not was_active) as entered,
+        count(*) filter (where status <> 'active' and was_active) as went,
+        coalesce(sum(employees), 0)::bigint as employees,
+        sum(wage_fund_vnd)::bigint as wage_fund_vnd
+    from unit
+    group by territory_key, month, unit_type, status
+),
+
+final as (
+    select
+        summed.month,
+        file.province_key,
+        summed.territory_key,
+        file.province_code,
+        file.current_province_code,
+        summed.unit_type,
+        summed.status,
+        summed.units,
+        case when file.has_month_before then summed.entered end as new,
+        case when file.has_month_before then summed.went end as closed,
+        summed.employees,
+        summed.wage_fund_vnd,
+        file.as_of_date,
+        'exact' as qualifier
+    from summed
+    -- one file per territory and month: cannot fan out
+    inner join file
+        on summed.territory_key = file.territory_key and summed.month = file.month
+)
+
+select * from final

@@ -1,0 +1,297 @@
+"""The catalogue of error codes: stable names, one message in Vietnamese and one in English that say what to do next.
+
+`E-` is an error, `N-` a note. Messages take named arguments and never a cell's value: a value may name a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Language = Literal["vi", "en"]
+
+
+class Message(NamedTuple):
+    """One code's texts; `{name}` stands for an argument."""
+
+    vi: str
+    en: str
+
+
+class _Arguments(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def message(code: str, lang: Language, /, **args: object) -> str:
+    """The sentence for a code. Arguments that are missing print as an ellipsis; an unknown code prints as itself."""
+    texts = CATALOGUE.get(code)
+    if texts is None:
+        return code
+    text = texts.vi if lang == "vi" else texts.en
+    shown = {name: _listed(value) for name, value in args.items() if value is not None and value != ""}
+    return text.format_map(_Arguments(shown))
+
+
+def _listed(value: object) -> object:
+    return ", ".join(str(item) for item in value) if isinstance(value, (list, tuple, set, frozenset)) else value
+
+
+CATALOGUE: Mapping[str, Message] = {
+    # the submission
+    "E-MANIFEST": Message(
+        "manifest.json không đúng mẫu ({detail}). Hãy tạo lại bằng `vss pack` và gửi với mã lần gửi mới.",
+        "manifest.json is not as it must be ({detail}). Make it again with `vss pack` and send it under a new id.",
+    ),
+    "E-DIGEST": Message(
+        "Mã băm SHA-256 của tệp {file} khác với manifest. Hãy đóng gói lại và gửi với mã lần gửi mới.",
+        "The SHA-256 digest of {file} differs from the manifest. Pack the files again and send them under a new id.",
+    ),
+    "E-SIZE": Message(
+        "Tệp {file} có {actual} byte, manifest khai {declared}. Hãy đóng gói lại và gửi với mã lần gửi mới.",
+        "{file} has {actual} bytes, the manifest declares {declared}. Pack the files again and send a new id.",
+    ),
+    "E-TOO-LARGE": Message(
+        "Tệp {file} vượt giới hạn {limit} của biểu {feed}. Hãy chia nhỏ hoặc gửi bằng CSV.",
+        "{file} is above the limit of {limit} for {feed}. Send it as CSV, or ask for a higher limit.",
+    ),
+    "E-ROWS": Message(
+        "Manifest khai {declared} dòng, tệp có {parsed} dòng (chênh {difference}). Hãy kiểm tra tệp có bị cắt không.",
+        "The manifest declares {declared} rows, the file has {parsed} (difference {difference}). "
+        "Check that the file is complete and pack it again.",
+    ),
+    "E-TOTAL": Message(
+        "Tổng cột {column}: manifest khai {declared}, tệp cộng được {parsed} (chênh {difference}). "
+        "Hãy sửa số tổng hoặc tệp rồi đóng gói lại.",
+        "Total of {column}: declared {declared}, parsed {parsed} (difference {difference}). "
+        "Correct the file or the total and pack it again.",
+    ),
+    "E-TOTAL-COLUMN": Message(
+        "Manifest khai tổng của cột {column}, nhưng biểu {feed} không có cột số này. Gần nhất: {nearest}.",
+        "The manifest declares a total of {column}, which is no amount or count column of {feed}. Nearest: {nearest}.",
+    ),
+    "E-VERSION": Message(
+        "Phiên bản {version} của kỳ {period} đã được chấp nhận. Hãy gửi với số phiên bản cao hơn.",
+        "Version {version} of {period} has been accepted already. Send the correction with a higher version.",
+    ),
+    "E-ID-REUSED": Message(
+        "Mã lần gửi {submission_id} đã dùng cho nội dung khác. Hãy chọn mã mới.",
+        "The id {submission_id} was used before for other content. Choose a new id.",
+    ),
+    "E-ID-FOLDER": Message(
+        "Mã lần gửi trong manifest khác tên thư mục. Hãy đặt tên thư mục đúng bằng mã lần gửi.",
+        "The id in the manifest differs from the folder's name. Name the folder exactly like the id.",
+    ),
+    "E-SENDER": Message(
+        "Mã tỉnh {province} không có trên bản đồ hành chính của kỳ {period}. Hãy gửi với mã {successor}.",
+        "Province code {province} is not on the map of {period}. Send it as {successor}.",
+    ),
+    "E-SENDER-FOLDER": Message(
+        "Người gửi trong manifest khác thư mục chứa lần gửi. Hãy đặt vào thư mục của người gửi {sender}.",
+        "The sender in the manifest is not the one whose folder this lies in. Put it into the folder of {sender}.",
+    ),
+    "E-FEED": Message(
+        "Người gửi {sender} không được gửi biểu {feed}. Biểu được phép: {allowed}.",
+        "{sender} may not send the feed {feed}. Allowed: {allowed}.",
+    ),
+    "E-PERIOD": Message(
+        "Kỳ {period} không dùng được ở đây: {detail}. Hãy sửa kỳ trong manifest.",
+        "The period {period} cannot be used here: {detail}. Correct the period in the manifest.",
+    ),
+    "E-SIG-MISSING": Message(
+        "Thiếu manifest.sig. Hãy ký manifest bằng khóa đã đăng ký (`vss pack --key`).",
+        "manifest.sig is missing. Sign the manifest with the registered key (`vss pack --key`).",
+    ),
+    "E-SIG-INVALID": Message(
+        "Chữ ký không khớp với manifest và các khóa của {sender}. Hãy ký lại, không sửa manifest sau khi ký.",
+        "The signature fits neither the manifest nor a key of {sender}. Sign again and leave the manifest untouched.",
+    ),
+    "E-SIG-REVOKED": Message(
+        "Khóa ký của {sender} đã bị thu hồi. Hãy đăng ký khóa mới rồi ký lại.",
+        "The key of {sender} has been revoked. Register a new key and sign again.",
+    ),
+    "E-SIG-EXPIRED": Message(
+        "Khóa ký của {sender} đã hết hạn. Hãy đăng ký khóa mới rồi ký lại.",
+        "The key of {sender} has expired. Register a new key and sign again.",
+    ),
+    "E-SIG-OTHER": Message(
+        "Manifest được ký bằng khóa của người gửi khác. Hãy ký bằng khóa của {sender}.",
+        "The manifest was signed with another sender's key. Sign it with the key of {sender}.",
+    ),
+    "E-ENCRYPTION": Message(
+        "Không giải mã được {file}. Hãy mã hóa lại bằng khóa công khai của kho dữ liệu.",
+        "{file} cannot be decrypted. Encrypt it again to the warehouse's public key.",
+    ),
+    "E-NIL": Message(
+        "Biểu {feed} không thể khai là không phát sinh. Hãy gửi tệp dữ liệu.",
+        "The feed {feed} cannot be nil. Send its file.",
+    ),
+    # the file
+    "E-FORMAT": Message(
+        "Tệp không phải là {expected} đọc được ({found}). Hãy lưu lại đúng định dạng và gửi lại.",
+        "The file is not a readable {expected} ({found}). Save it in the declared format and send it again.",
+    ),
+    "E-ENCODING": Message(
+        "Tệp không đúng bảng mã {encoding}. Hãy lưu lại bằng UTF-8; chữ TCVN3 hoặc VNI thì chuyển sang Unicode.",
+        "The file is not valid {encoding}. Save it as UTF-8; if the text is TCVN3 or VNI, convert it to Unicode first.",
+    ),
+    "E-HEADING-MISSING": Message(
+        "Thiếu cột bắt buộc {column}. Tiêu đề gần nhất trong tệp: {nearest}. Hãy sửa tiêu đề hoặc dùng `vss template`.",
+        "The required column {column} is missing. Nearest heading in the file: {nearest}. "
+        "Correct the heading or use `vss template`.",
+    ),
+    "E-HEADING-TWICE": Message(
+        "Cột {column} có hai tiêu đề. Hãy giữ lại một cột.",
+        "The column {column} stands twice. Keep one of them.",
+    ),
+    "E-EMPTY": Message(
+        "Tệp không có dòng dữ liệu. Nếu không phát sinh, hãy khai `nil` trong manifest.",
+        "The file has no data rows. If there is nothing to report, say `nil` in the manifest.",
+    ),
+    "E-TOLERANCE": Message(
+        "{rejected} trên {rows} dòng bị loại, cho phép tối đa {tolerated}. Hãy sửa các dòng được nêu và gửi lại.",
+        "{rejected} of {rows} rows were set aside, at most {tolerated} may be. Correct the rows listed and send again.",
+    ),
+    # the row
+    "E-RAGGED": Message(
+        "Dòng có {actual} ô, tiêu đề có {expected}. Hãy kiểm tra dấu phân cách và dấu ngoặc kép trong dòng.",
+        "The row has {actual} cells, the heading {expected}. Check delimiters and quotes in this row.",
+    ),
+    "E-QUOTE": Message(
+        "Dấu ngoặc kép trong dòng không đóng đúng. Hãy viết hai dấu ngoặc kép bên trong ô và đóng ô.",
+        "A quote in this row is not closed as it must be. Double quotes inside a cell and close the cell.",
+    ),
+    "E-CONTROL": Message(
+        "Dòng chứa ký tự điều khiển (NUL hoặc xuống dòng lạ). Hãy xóa ký tự đó và gửi lại.",
+        "The row holds a control character (NUL or a stray line break). Remove it and send the row again.",
+    ),
+    "E-LONG": Message(
+        "Dòng dài hơn {limit} byte. Hãy kiểm tra dấu ngoặc kép và nội dung ô.",
+        "The row is longer than {limit} bytes. Check the quotes and shorten the cell.",
+    ),
+    "E-DUPLICATE": Message(
+        "Khóa của dòng này đã có ở dòng {first}; dòng đầu được giữ. Hãy xóa dòng trùng.",
+        "The key of this row stands in row {first} already, which was kept. Remove the duplicate.",
+    ),
+    # the cell
+    "E-REQUIRED": Message(
+        "Cột {column} không được để trống. Hãy điền giá trị.",
+        "{column} must not be empty. Fill it in.",
+    ),
+    "E-CODE": Message(
+        "Mã ở cột {column} không đúng dạng ({shape}). Hãy khôi phục cột ở dạng văn bản, giữ số 0 ở đầu.",
+        "The code in {column} is not as it must be ({shape}). Restore the column as text, with its leading zeros.",
+    ),
+    "E-TAX-CODE": Message(
+        "Mã số thuế ở cột {column} sai số kiểm tra. Hãy đối chiếu với giấy đăng ký thuế.",
+        "The tax code in {column} has a wrong check digit. Compare it with the tax registration.",
+    ),
+    "E-NUMBER": Message(
+        "Cột {column} không phải là số. Chỉ dùng chữ số và dấu trừ ở đầu, không dấu chấm ngăn cách, không đơn vị.",
+        "{column} is not a number. Use digits and a leading minus only, no separators and no unit.",
+    ),
+    "E-FRACTION": Message(
+        "Cột {column} có phần lẻ quá {scale} chữ số so với quy định. Tiền là số đồng nguyên, không có dấu ngăn cách.",
+        "{column} may have {scale} decimals at most; money must come to whole đồng, without separators.",
+    ),
+    "E-NEGATIVE": Message(
+        "Cột {column} không được âm. Hãy kiểm tra dấu.",
+        "{column} must not be negative. Check the sign.",
+    ),
+    "E-RANGE": Message(
+        "Cột {column} nằm ngoài khoảng cho phép ({minimum} đến {maximum}). Hãy kiểm tra đơn vị tính.",
+        "{column} is outside the allowed range ({minimum} to {maximum}). Check the unit.",
+    ),
+    "E-DATE": Message(
+        "Cột {column} không phải là ngày có thật. Hãy viết YYYY-MM-DD hoặc DD/MM/YYYY.",
+        "{column} is not a real date. Write YYYY-MM-DD or DD/MM/YYYY.",
+    ),
+    "E-MONTH": Message(
+        "Cột {column} không phải là tháng. Hãy viết YYYY-MM.",
+        "{column} is not a month. Write YYYY-MM.",
+    ),
+    "E-ENUM": Message(
+        "Cột {column} chỉ nhận: {allowed}. Hãy dùng một trong các giá trị này.",
+        "{column} takes only: {allowed}. Use one of these.",
+    ),
+    "E-LEGACY-TEXT": Message(
+        "Chữ ở cột {column} theo bảng mã {legacy}. Hãy chuyển {legacy} sang Unicode (ví dụ bằng UniKey) rồi gửi lại.",
+        "The text in {column} is in the old {legacy} encoding. Convert it from {legacy} to Unicode (UniKey does) and "
+        "send it again.",
+    ),
+    "E-INDICATOR": Message(
+        "Chỉ tiêu ở cột {column} không có trong danh mục. Gần nhất: {nearest}.",
+        "The indicator in {column} is not in the list. Nearest: {nearest}.",
+    ),
+    "E-INDICATOR-UNIT": Message(
+        "Chỉ tiêu {indicator} tính bằng {unit}, kiểu {measure}. Hãy sửa cột {column}.",
+        "The indicator {indicator} is counted in {unit}, as {measure}. Correct {column}.",
+    ),
+    "E-PAIR": Message(
+        "Cột {column} không được lớn hơn cột {limit}. Hãy kiểm tra hai số.",
+        "{column} must not be above {limit}. Check both figures.",
+    ),
+    "E-ONE-OF": Message(
+        "Cần điền ít nhất một trong các cột: {columns}.",
+        "At least one of these columns must be filled in: {columns}.",
+    ),
+    # a person decides
+    "E-HELD-WAGE": Message(
+        "Mức đóng bình quân {actual} khác xa mức {expected} của kỳ trước. Hãy kiểm tra đơn vị tính; chờ quyết định.",
+        "The average wage base of {actual} is far from {expected} before. Check the unit; a person decides.",
+    ),
+    "E-HELD-TOTAL": Message(
+        "Tổng cột {column} là {actual}, kỳ trước {expected}. Hãy kiểm tra đơn vị tính; chờ quyết định.",
+        "The total of {column} is {actual}, before it was {expected}. Check the unit; a person decides.",
+    ),
+    "E-HELD-VOLUME": Message(
+        "Số dòng {actual} khác xa kỳ trước ({expected}). Hãy xác nhận tệp đầy đủ; chờ quyết định.",
+        "{actual} rows are far from {expected} before. Confirm that the file is complete; a person decides.",
+    ),
+    "E-HELD-SUBSET": Message(
+        "Số người {smaller} ({smaller_count}) lớn hơn {larger} ({larger_count}). Hãy kiểm tra; chờ quyết định.",
+        "There are more persons in {smaller} ({smaller_count}) than in {larger} ({larger_count}). "
+        "Check both; a person decides.",
+    ),
+    "E-HELD-NIL": Message(
+        "Biểu {feed} của tỉnh không thể không phát sinh. Hãy gửi tệp hoặc xác nhận; chờ quyết định.",
+        "A province's {feed} cannot be nil. Send the file or confirm it; a person decides.",
+    ),
+    "E-GATE": Message(
+        "Kiểm tra {gate} không đạt: {detail}. Hãy xem biên nhận và gửi lại.",
+        "The check {gate} failed: {detail}. Read the receipt and send a correction.",
+    ),
+    # notes
+    "N-COLUMN-IGNORED": Message(
+        "Cột lạ «{heading}» được bỏ qua.",
+        "The extra column “{heading}” was ignored.",
+    ),
+    "N-ALIAS": Message(
+        "Cột {column} được nhận theo tiêu đề khác.",
+        "The column {column} was found under another heading.",
+    ),
+    "N-ORDER": Message(
+        "Các cột đứng theo thứ tự khác mẫu; đã nhận theo tên.",
+        "The columns stand in another order than the template; they were matched by name.",
+    ),
+    "N-NORMALISED": Message(
+        "{count} ô được chuẩn hóa (Unicode NFC, khoảng trắng).",
+        "{count} cells were normalised (Unicode NFC, spaces).",
+    ),
+    "N-TITLE-ROWS": Message(
+        "{count} dòng phía trên tiêu đề được bỏ qua.",
+        "{count} rows above the heading were skipped.",
+    ),
+    "N-SUBTOTAL": Message(
+        "Dòng {row} là dòng cộng, không phải dữ liệu.",
+        "Row {row} is a subtotal, not data.",
+    ),
+    "N-NUMBERING": Message(
+        "Dòng {row} chỉ đánh số cột, không phải dữ liệu.",
+        "Row {row} only numbers the columns, it is not data.",
+    ),
+    "N-SHEET-IGNORED": Message(
+        "Trang tính {position} ({reason}) không được đọc.",
+        "Sheet {position} ({reason}) was not read.",
+    ),
+}

@@ -1,0 +1,215 @@
+"""The ledger of loads: every statement that writes `ops.submission`, `ops.load` and `ops.reject`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg.types.json import Jsonb
+
+from ingestion.contracts import load_contracts
+from ingestion.deadlines import is_late
+from ingestion.inbox import Fault, Folder
+from ingestion.manifest import Manifest, ManifestFile, period_month
+from warehouse.connection import Connection
+
+FINAL = ("accepted", "accepted_with_rejects", "held", "rejected")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission in the ledger: its number, its state, and the fence its worker holds."""
+
+    sub_no: int
+    state: str
+    fence: int
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+
+def known_states(
+    connection: Connection, digests: Sequence[tuple[str, str | None]]
+) -> dict[tuple[str, str | None], str]:
+    """State by (submission id, manifest digest) of those that stand in the ledger."""
+    rows = connection.execute(
+        "select submission_id, manifest_sha256, state from ops.submission where submission_id = any(%s)",
+        [[name for name, _ in digests]],
+    )
+    return {(str(row[0]), None if row[1] is None else str(row[1])): str(row[2]) for row in rows}
+
+
+def enter(connection: Connection, folder: Folder, manifest: Manifest | None, state: str) -> Entry:
+    """Note a submission as seen, or find it; one that is final or loaded keeps its state."""
+    # a folder that was seen without a manifest is the same submission once it has one
+    connection.execute(
+        "update ops.submission w set manifest_sha256 = %(digest)s, state = 'waiting' where w.submission_id = %(id)s"
+        " and w.manifest_sha256 is null and %(digest)s::text is not null and not exists ("
+        " select from ops.submission o where o.submission_id = %(id)s and o.manifest_sha256 = %(digest)s)",
+        {"digest": folder.manifest_sha256, "id": folder.submission_id},
+    )
+    late = None if manifest is None or folder.received_at is None else _late(manifest, folder.received_at)
+    row = connection.execute(
+        """
+        insert into ops.submission as s (
+            submission_id, manifest_sha256, sender, period, month, version, action, as_of_date, created_at,
+            received_at, is_late, state, manifest, folder, worker_pid, fence
+        )
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1)
+        on conflict (submission_id, manifest_sha256) do update set
+            period = coalesce(s.period, excluded.period), month = coalesce(s.month, excluded.month),
+            version = coalesce(s.version, excluded.version), action = coalesce(s.action, excluded.action),
+            as_of_date = coalesce(s.as_of_date, excluded.as_of_date),
+            created_at = coalesce(s.created_at, excluded.created_at),
+            received_at = coalesce(s.received_at, excluded.received_at),
+            is_late = coalesce(s.is_late, excluded.is_late),
+            manifest = coalesce(s.manifest, excluded.manifest),
+            state = case when s.state in ('waiting', 'verified') then excluded.state else s.state end,
+            fence = s.fence + 1, worker_pid = excluded.worker_pid
+        returning sub_no, state, fence
+        """,
+        [
+            folder.submission_id,
+            folder.manifest_sha256,
+            folder.sender,
+            None if manifest is None else manifest.period,
+            None if manifest is None else period_month(manifest.period),
+            None if manifest is None else manifest.version,
+            None if manifest is None else manifest.action,
+            None if manifest is None else manifest.as_of_date,
+            None if manifest is None else manifest.created_at,
+            folder.received_at,
+            late,
+            state,
+            None if manifest is None else Jsonb(manifest.model_dump(mode="json", exclude_none=True)),
+            str(folder.path),
+            os.getpid(),
+        ],
+    ).fetchone()
+    assert row is not None
+    return Entry(int(str(row[0])), str(row[1]), int(str(row[2])))
+
+
+def lock_slices(connection: Connection, manifest: Manifest) -> None:
+    """Hold, until the transaction ends, every (sender, feed, period) the submission writes; sorted against deadlock."""
+    feeds = sorted(file.feed for file in manifest.files) or sorted(load_contracts())
+    for feed in feeds:
+        connection.execute(
+            "select pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", [manifest.sender, f"{feed} {manifest.period}"]
+        )
+
+
+def current(connection: Connection, sub_no: int) -> Entry:
+    """The entry as it is now, its row locked."""
+    row = connection.execute(
+        "select sub_no, state, fence from ops.submission where sub_no = %s for update", [sub_no]
+    ).fetchone()
+    assert row is not None
+    return Entry(int(str(row[0])), str(row[1]), int(str(row[2])))
+
+
+def conflicts(connection: Connection, sub_no: int, folder: Folder, manifest: Manifest) -> list[Fault]:
+    """Faults that only the ledger knows: an id used for other content, a version that was accepted before."""
+    faults = []
+    reused = connection.execute(
+        "select 1 from ops.submission where submission_id = %s and sub_no <> %s and manifest_sha256 is not null"
+        " and state not in ('waiting', 'verified')",
+        [folder.submission_id, sub_no],
+    ).fetchone()
+    if reused is not None:
+        faults.append(Fault("E-ID-REUSED", {"submission_id": folder.submission_id}))
+    return faults + version_taken(connection, sub_no, [file.feed for file in manifest.files])
+
+
+def version_taken(connection: Connection, sub_no: int, feeds: Sequence[str]) -> list[Fault]:
+    """E-VERSION when one of the feeds was accepted, or is held, in this version; a void has every feed."""
+    taken = connection.execute(
+        """
+        select s.version, s.period, l.feed from ops.submission mine
+        join ops.submission s on s.sender = mine.sender and s.period = mine.period and s.version = mine.version
+        left join ops.load l on l.sub_no = s.sub_no
+        where mine.sub_no = %s and s.sub_no <> mine.sub_no and s.state in ('accepted', 'accepted_with_rejects', 'held')
+          and (l.feed = any(%s) or s.action = 'void' or mine.action = 'void')
+        limit 1
+        """,
+        [sub_no, list(feeds)],
+    ).fetchone()
+    if taken is None:
+        return []
+    version, period, feed = taken
+    return [Fault("E-VERSION", {"version": version, "period": period}, where=None if feed is None else str(feed))]
+
+
+def open_load(connection: Connection, sub_no: int, file: ManifestFile) -> int:
+    """The number of one feed's load; what a former attempt left under it is forgotten by the caller's transaction."""
+    row = connection.execute(
+        """
+        insert into ops.load (sub_no, feed, file, is_nil, basis, unit, bytes, sha256)
+        values (%s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (sub_no, feed) do update set state = 'verified'
+        returning load_id
+        """,
+        [sub_no, file.feed, file.path, file.nil, file.basis, file.unit, file.bytes, file.sha256],
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def close_load(
+    connection: Connection,
+    load_id: int,
+    *,
+    state: str,
+    rows: int,
+    accepted: int,
+    rejected: int,
+    totals: Mapping[str, Mapping[str, object]],
+    profile: Mapping[str, int],
+    notes: Sequence[Mapping[str, object]],
+) -> None:
+    """Write what became of one feed."""
+    connection.execute(
+        "update ops.load set state = %s, row_count = %s, accepted = %s, rejected = %s, totals = %s, profile = %s,"
+        " notes = %s, loaded_at = now() where load_id = %s",
+        [state, rows, accepted, rejected, Jsonb(totals), Jsonb(profile), Jsonb(notes), load_id],
+    )
+
+
+def write_rejects(
+    connection: Connection, load_id: int, rejects: Iterable[tuple[int, str | None, str, str | None]]
+) -> None:
+    """Replace the rejects of a load: (row, column, code, arguments as JSON text)."""
+    connection.execute("delete from ops.reject where load_id = %s", [load_id])
+    with connection.cursor().copy("copy ops.reject (load_id, row_no, column_name, code, args) from stdin") as copy:
+        for row_no, column, code, args in rejects:
+            copy.write_row((load_id, row_no, column, code, args))
+
+
+def decide(connection: Connection, entry: Entry, state: str, faults: Sequence[Fault] = ()) -> bool:
+    """Set a submission's state if this worker still holds the fence; False when another one took over."""
+    changed = connection.execute(
+        """
+        update ops.submission set state = %s, errors = errors || %s::jsonb,
+            decided_at = case when %s = any(%s) then now() end, worker_pid = null
+        where sub_no = %s and fence = %s
+        """,
+        [state, json.dumps([fault.as_json() for fault in faults], ensure_ascii=False), state, list(FINAL),
+         entry.sub_no, entry.fence],
+    )  # fmt: skip
+    if changed.rowcount == 1 and state in FINAL:
+        connection.execute(
+            "update ops.load set state = case when %s = 'accepted_with_rejects' and rejected = 0 then 'accepted'"
+            " else %s end where sub_no = %s",
+            [state, state, entry.sub_no],
+        )
+    return changed.rowcount == 1
+
+
+def _late(manifest: Manifest, received_at: dt.datetime) -> bool | None:
+    verdicts = [is_late(file.feed, manifest.sender, manifest.period, received_at) for file in manifest.files]
+    known = [verdict for verdict in verdicts if verdict is not None]
+    return any(known) if known else None

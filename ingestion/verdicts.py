@@ -1,0 +1,542 @@
+"""A verdict on every row: the contract's rules on cells and rows, compiled once to polars expressions.
+
+A block is first judged as it came, which almost every row passes. Only the rows that do not pass are normalised (NFC,
+spaces, Đ) and judged again with every rule apart, so that cleaning and explaining cost nothing on clean data. Both
+passes are built from the same rules.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Literal
+
+import polars as pl
+
+from ingestion.contracts import Column, Contract, Indicator, load_indicators
+from ingestion.manifest import UNIT_FACTOR
+from ingestion.readers import TextBlock
+
+MONEY_LIMIT = 10**15
+"""No amount reaches this many đồng."""
+
+REJECT_SCHEMA = pl.Schema({"row_no": pl.Int32, "column": pl.String, "code": pl.String, "args": pl.String})
+
+Unit = Literal["dong", "thousand", "million", "billion"]
+Basis = Literal["month", "ytd"]
+
+_INVISIBLE = r"[\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}]"
+_UNCLEAN = (
+    r"\p{M}\x{00}-\x{09}\x{0b}-\x{1f}\x{7f}\x{a0}\x{ad}\x{d0}\x{f0}\x{189}"
+    r"\x{2000}-\x{200f}\x{2028}-\x{202f}\x{2060}-\x{2069}\x{3000}\x{feff}"
+)
+_LEGACY_LETTERS = "µ¶¸¹»¼½¾¨©ª«¬®¡¢£¤¥¦§·ÆÇþßÞ×øûïåäëüØÛÏÅÄËÜ"
+_DOUBTFUL_TEXT = rf"^\s|\s$|[{_UNCLEAN}{_LEGACY_LETTERS}]"
+_ANY_DIGIT = "\\d"
+_PLAIN_CODE = r"^[!-~]+$"
+_SCIENTIFIC = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$|^[0-9]+[.,]0+$"
+_DIGITS = r"^-?[0-9]+$"
+_SURE_COUNT = r"^[0-9]{1,15}$"
+_SURE_AMOUNT = r"^-?[0-9]{1,15}$"
+_DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
+_CENTURY = "(?:1[89]|2[01])"
+_ISO_DATE = rf"^{_CENTURY}[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}$"
+_LOCAL_DATE = rf"^[0-9]{{2}}/[0-9]{{2}}/{_CENTURY}[0-9]{{2}}$"
+_SURELY_DATE_OR_YEAR = (
+    rf"^{_CENTURY}[0-9]{{2}}(?:-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31))?$"
+    r"|^(?:(?:0[1-9]|1[0-9]|2[0-8])/(?:0[1-9]|1[0-2])|(?:29|30)/(?:0[13-9]|1[0-2])|31/(?:0[13578]|1[02]))"
+    rf"/{_CENTURY}[0-9]{{2}}$"
+)
+_MONTH = rf"^{_CENTURY}[0-9]{{2}}-(?:0[1-9]|1[0-2])$"
+_YEAR = rf"^{_CENTURY}[0-9]{{2}}$"
+_TAX_CODE = r"^[0-9]{10}(-[0-9]{3})?$|^[0-9]{12}$"
+_TAX_WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
+_NUMERIC_WHOLE_DIGITS = 16
+_UNICODE_ONLY = r"[ĂăĐđĨĩŨũƠơƯưẠ-ỹ]"
+_TCVN3 = r"[µ¶¸¹»¼½¾¨©ª«¬®¡¢£¤¥¦§·ÆÇþßÞ×]\p{L}|[a-z][µ¶¸¹»¼½¾¨«¬ÆÇþßÞ×]"
+_VNI_PAIR = "[aeouiyAEOUIY][øûïåäëüõãâêéèùúáàØÛÏÅÄËÜÕÃÂÊÉÈÙÚÁÀ]"
+_VNI_ONLY = "[aeouiyAEOUIY][øûïåäëüØÛÏÅÄËÜ]"
+_VNI = f"{_VNI_PAIR}.*{_VNI_ONLY}|{_VNI_ONLY}.*{_VNI_PAIR}"
+
+Fault = tuple[str, pl.Expr, dict[str, object]]
+"""A code, the expression that is true where the rule is broken, and the arguments of its message."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict on one block.
+
+    `good` holds the typed columns in contract order, in file order, and `row_no` their rows. `rejects` has one entry
+    a bad cell (row_no, column, code, args as JSON or null); a row may stand there several times. `totals` sums every
+    number column over all rows whose cell reads as a number, set aside or not, money in đồng. `profile` counts the
+    values of the contract's profile column as sent. `normalised` counts the cells that were cleaned.
+    """
+
+    good: pl.DataFrame
+    row_no: pl.Series
+    rejects: pl.DataFrame
+    totals: dict[str, int | Decimal]
+    profile: dict[str, int]
+    normalised: int
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows that were set aside; each counts once."""
+        return self.rejects["row_no"].n_unique()
+
+
+@dataclass(frozen=True)
+class _ColumnPlan:
+    """One column's rules. `doubt` is the cheap test of the first pass: true wherever a fault may be or cleaning needed.
+
+    Without it the faults themselves are tested.
+    """
+
+    column: Column
+    typed: pl.Expr
+    faults: tuple[Fault, ...]
+    doubt: pl.Expr | None = None
+    reads_as_number: pl.Expr | None = None
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The compiled rules of a feed for one unit and period."""
+
+    contract: Contract
+    factor: int
+    plans: tuple[_ColumnPlan, ...]
+    row_faults: tuple[tuple[str, Fault], ...]
+    _first_pass: tuple[pl.Expr, ...] = field(repr=False)
+    _second_pass: tuple[pl.Expr, ...] = field(repr=False)
+
+    def judged(self, block: TextBlock) -> Judged:
+        """Judge one block; `block.ragged` is left to the caller."""
+        first = block.frame.lazy().select(self._first_pass).collect()
+        passed = first["_ok"]
+        names = list(self.contract.column_names)
+        good, good_rows = first.select(names), block.row_no
+        rejects: list[pl.DataFrame] = []
+        totals: dict[str, int | Decimal] = {}
+        profile = dict.fromkeys(self._profile_values(), 0)
+        normalised = 0
+        if not passed.all():
+            good, good_rows = good.filter(passed), block.row_no.filter(passed)
+            doubtful = block.frame.filter(~passed)
+            doubtful_rows = block.row_no.filter(~passed)
+            cleaned = _cleaned(doubtful)
+            normalised = _changed_cells(doubtful, cleaned)
+            second = cleaned.lazy().select(self._second_pass).collect()
+            rescued = second["_ok"]
+            if rescued.any():
+                good = pl.concat([good, second.select(names).filter(rescued)])
+                good_rows = pl.concat([good_rows, doubtful_rows.filter(rescued)])
+                order = good_rows.arg_sort()
+                good, good_rows = good[order], good_rows.gather(order)
+            bad, bad_rows = cleaned.filter(~rescued), doubtful_rows.filter(~rescued)
+            if bad.height:
+                rejects.append(self._explained(bad, bad_rows))
+                totals = self._totals_of_text(bad)
+                self._count_profile(bad, profile)
+        self._count_profile(good, profile)
+        return Judged(
+            good=good,
+            row_no=good_rows.alias("row_no"),
+            rejects=rejects[0] if rejects else pl.DataFrame(schema=REJECT_SCHEMA),
+            totals=self._with_totals_of_good(totals, block.frame, passed, good),
+            profile=profile,
+            normalised=normalised,
+        )
+
+    def _profile_values(self) -> tuple[str, ...]:
+        name = self.contract.profile_column
+        return self.contract.column(name).values if name else ()
+
+    def _count_profile(self, frame: pl.DataFrame, profile: dict[str, int]) -> None:
+        name = self.contract.profile_column
+        if name and frame.height:
+            for value, count in frame[name].value_counts().iter_rows():
+                if value in profile:
+                    profile[value] += count
+
+    def _explained(self, bad: pl.DataFrame, row_no: pl.Series) -> pl.DataFrame:
+        """One entry a bad cell: the first rule it breaks; rules over several cells where each cell alone is right."""
+        entries: list[tuple[int, str, str, str | None]] = []
+        for plan in self.plans:
+            pending = pl.Series([True]).new_from_index(0, bad.height)
+            for code, broken, arguments in plan.faults:
+                hit = bad.select(broken.fill_null(False)).to_series() & pending
+                if hit.any():
+                    entries += self._entries(plan.column.name, code, arguments, bad.filter(hit), row_no.filter(hit))
+                    pending &= ~hit
+        bad_cells = {(row, column) for row, column, _, _ in entries}
+        for column, (code, broken, arguments) in self.row_faults:
+            hit = bad.select(broken.fill_null(False)).to_series()
+            if hit.any():
+                found = self._entries(column, code, arguments, bad.filter(hit), row_no.filter(hit))
+                entries += [entry for entry in found if (entry[0], column) not in bad_cells]
+        position = {name: at for at, name in enumerate(self.contract.column_names)}
+        entries.sort(key=lambda entry: (entry[0], position[entry[1]]))
+        return pl.DataFrame(entries, schema=REJECT_SCHEMA, orient="row")
+
+    def _entries(
+        self, column: str, code: str, arguments: dict[str, object], rows: pl.DataFrame, row_no: pl.Series
+    ) -> list[tuple[int, str, str, str | None]]:
+        if code in {"E-INDICATOR", "E-INDICATOR-UNIT"}:
+            indicators = rows["indicator"].to_list()
+            texts = [_json(_indicator_arguments(code, column, indicator)) for indicator in indicators]
+        else:
+            texts = [_json({"column": column, **arguments})] * rows.height
+        return [(row, column, code, text) for row, text in zip(row_no.to_list(), texts, strict=True)]
+
+    def _totals_of_text(self, rows: pl.DataFrame) -> dict[str, int | Decimal]:
+        """Sums over the few rows that were set aside, exact for any number of digits."""
+        totals: dict[str, int | Decimal] = {}
+        for plan in self.plans:
+            if plan.reads_as_number is None:
+                continue
+            name = plan.column.name
+            cells = rows.filter(plan.reads_as_number.fill_null(False))[name].to_list()
+            factor = self.factor if plan.column.kind == "money" else 1
+            value = sum((Decimal(cell) * factor for cell in cells), Decimal(0))
+            totals[name] = value if plan.column.kind == "decimal" else int(value)
+        return totals
+
+    def _with_totals_of_good(
+        self, totals: dict[str, int | Decimal], frame: pl.DataFrame, passed: pl.Series, good: pl.DataFrame
+    ) -> dict[str, int | Decimal]:
+        result: dict[str, int | Decimal] = {}
+        for plan in self.plans:
+            if plan.reads_as_number is None:
+                continue
+            name = plan.column.name
+            before = totals.get(name, 0)
+            if plan.column.kind == "decimal":
+                result[name] = sum((Decimal(cell) for cell in good[name].drop_nulls().to_list()), Decimal(before))
+            elif plan.column.default_from is None:
+                result[name] = int(before) + int(good[name].cast(pl.Int128).sum())
+            else:
+                sent = frame[name].filter(passed).cast(pl.Int64, strict=False).cast(pl.Int128).sum()
+                rest = _cleaned(frame.filter(~passed).select(name))[name].drop_nulls().to_list()
+                result[name] = int(sent) + sum(int(cell) for cell in rest if re.fullmatch(_DIGITS, cell))
+        return result
+
+
+def compile_verdicts(contract: Contract, *, unit: Unit, period: str, basis: Basis = "month") -> Verdicts:
+    """Compile a feed's rules once for a file.
+
+    `unit` is what its `*_vnd` columns are sent in, `period` the manifest's (a rule may begin with a period). `basis`
+    changes no rule on rows today; it is part of what a file declares and keeps callers from dropping it.
+    """
+    if basis not in {"month", "ytd"}:
+        raise ValueError(f"unknown basis {basis}")
+    factor = UNIT_FACTOR[unit]
+    plans = tuple(_plan(column, period=period, factor=factor) for column in contract.columns)
+    row_faults = _row_faults(contract, plans)
+    typed = [plan.typed.alias(plan.column.name) for plan in plans]
+    across = [broken for _, (_, broken, _) in row_faults]
+    doubts = [expression for plan in plans for expression in _first_tests(plan)]
+    faults = [broken for plan in plans for _, broken, _ in plan.faults]
+    return Verdicts(
+        contract=contract,
+        factor=factor,
+        plans=plans,
+        row_faults=row_faults,
+        _first_pass=(*typed, _none_of(doubts + across)),
+        _second_pass=(*typed, _none_of(faults + across)),
+    )
+
+
+def _first_tests(plan: _ColumnPlan) -> list[pl.Expr]:
+    presence = [broken for code, broken, _ in plan.faults if code == "E-REQUIRED"]
+    return [broken for _, broken, _ in plan.faults] if plan.doubt is None else [*presence, plan.doubt]
+
+
+def _none_of(faults: Sequence[pl.Expr]) -> pl.Expr:
+    return (~pl.any_horizontal([broken.fill_null(False) for broken in faults])).alias("_ok")
+
+
+# ----------------------------------------------------------------------------------------------------- rules on cells
+
+
+def _plan(column: Column, *, period: str, factor: int) -> _ColumnPlan:
+    build: Callable[[Column, str, int], _ColumnPlan] = {
+        "code": _code_plan,
+        "text": _text_plan,
+        "enum": _enum_plan,
+        "money": _money_plan,
+        "integer": _integer_plan,
+        "decimal": _decimal_plan,
+        "date": _date_plan,
+        "month": _month_plan,
+        "date_or_year": _date_or_year_plan,
+    }[column.kind]
+    plan = build(column, period, factor)
+    return replace(
+        plan,
+        typed=_with_default(plan.typed, column),
+        faults=_presence(column) + plan.faults,
+    )
+
+
+def _with_default(typed: pl.Expr, column: Column) -> pl.Expr:
+    if column.default is not None:
+        return typed.fill_null(pl.lit(column.default))
+    if column.default_from is not None:
+        return typed.fill_null(pl.col(column.default_from).cast(pl.Int64, strict=False))
+    return typed
+
+
+def _presence(column: Column) -> tuple[Fault, ...]:
+    blank = pl.col(column.name).is_null()
+    if column.required:
+        return (("E-REQUIRED", blank, {}),)
+    if column.required_if is not None:
+        asked = pl.col(column.required_if.column).is_in(list(column.required_if.values))
+        return (("E-REQUIRED", blank & asked, {}),)
+    return ()
+
+
+def _code_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del factor
+    cell = pl.col(column.name)
+    pattern, shape = column.pattern_in(period)
+    arguments: dict[str, object] = {"shape": column.shape if pattern is None else shape}
+    if column.check == "tax_code":
+        faults: tuple[Fault, ...] = (
+            ("E-CODE", ~cell.str.contains(_TAX_CODE), arguments),
+            ("E-TAX-CODE", _wrong_check_digit(cell), {}),
+        )
+        return _ColumnPlan(column, cell, faults)
+    if column.check == "indicator":
+        known = list(load_indicators())
+        return _ColumnPlan(column, cell, (("E-INDICATOR", ~cell.is_in(known), {}),))
+    if pattern is not None:
+        broken = ~cell.str.contains(f"^(?:{pattern.replace(_ANY_DIGIT, '[0-9]')})$")
+        return _ColumnPlan(column, cell, (("E-CODE", broken, arguments),))
+    scientific = cell.str.contains(_SCIENTIFIC)
+    doubt = scientific | ~cell.str.contains(_PLAIN_CODE)
+    return _ColumnPlan(column, cell, (("E-CODE", scientific, arguments),), doubt=doubt)
+
+
+def _wrong_check_digit(cell: pl.Expr) -> pl.Expr:
+    """Check digit of a 10-digit tax code or of the first ten of a 13-digit one (Circular 105/2020/TT-BTC, annex)."""
+    digits = [cell.str.slice(place, 1).cast(pl.Int64, strict=False) for place in range(10)]
+    rest = pl.sum_horizontal([digit * weight for digit, weight in zip(digits[:9], _TAX_WEIGHTS, strict=True)]) % 11
+    enterprise = cell.str.contains(r"^[0-9]{10}(-[0-9]{3})?$")
+    return enterprise & ((10 - rest != digits[9]) | cell.str.ends_with("-000"))
+
+
+def _text_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del period, factor
+    cell = pl.col(column.name)
+    old = ~cell.str.contains(_UNICODE_ONLY)
+    faults: tuple[Fault, ...] = (
+        ("E-LEGACY-TEXT", cell.str.contains(_TCVN3) & old, {"legacy": "TCVN3"}),
+        ("E-LEGACY-TEXT", cell.str.contains(_VNI) & old, {"legacy": "VNI"}),
+    )
+    return _ColumnPlan(column, cell, faults, doubt=cell.str.contains(_DOUBTFUL_TEXT))
+
+
+def _enum_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del period, factor
+    cell = pl.col(column.name)
+    fault: dict[str, object] = {"allowed": list(column.values)}
+    if not column.value_aliases:
+        return _ColumnPlan(column, cell, (("E-ENUM", ~cell.is_in(list(column.values)), fault),))
+    known = {value: value for value in column.values}
+    for alias, value in column.value_aliases.items():
+        known |= dict.fromkeys((alias, alias.lower(), alias.upper()), value)
+    typed = cell.replace_strict(known, default=None, return_dtype=pl.String)
+    return _ColumnPlan(column, typed, (("E-ENUM", ~cell.is_in(list(known)), fault),))
+
+
+def _money_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del period
+    cell = pl.col(column.name)
+    scale = len(str(factor)) - 1
+    if factor == 1:
+        amount = cell.cast(pl.Int64, strict=False)
+        # A leading plus is the one thing the cast takes and the contract does not.
+        reads = amount.is_not_null() & ~cell.str.starts_with("+")
+        long = cell.str.contains(_DIGITS) & (cell.str.len_bytes() > 18)
+        faults: tuple[Fault, ...] = (
+            ("E-FRACTION", cell.str.contains(r"^-?[0-9]+\.[0-9]+$"), {"scale": 0}),
+            ("E-NUMBER", ~(reads | long), {}),
+        )
+        total_reads = cell.str.contains(_DIGITS)
+    else:
+        whole = cell.str.extract(r"^-?([0-9]{1,16})(?:\.[0-9]+)?$", 1)
+        part = cell.str.extract(r"^-?[0-9]+\.([0-9]+)$", 1).fill_null("").str.strip_chars_end("0")
+        sign = pl.when(cell.str.starts_with("-")).then(-1).otherwise(1)
+        padded = part.str.pad_end(scale, "0").cast(pl.Int64, strict=False)
+        limited = pl.when(whole.cast(pl.Int64) < MONEY_LIMIT // factor).then(whole.cast(pl.Int64))
+        amount = sign * (limited * factor + padded)
+        fits = part.str.len_bytes() <= scale
+        reads = cell.str.contains(_DECIMAL)
+        long = reads & limited.is_null()
+        faults = (
+            ("E-NUMBER", ~reads, {}),
+            ("E-FRACTION", reads & ~fits, {"scale": scale}),
+        )
+        total_reads = reads & fits
+    bound = {"minimum": -(MONEY_LIMIT - 1) if column.minimum is None else column.minimum, "maximum": MONEY_LIMIT - 1}
+    negative = cell.str.starts_with("-") & (amount != 0)
+    if column.minimum == 0:
+        faults += (("E-NEGATIVE", negative | (long & cell.str.starts_with("-")), {}),)
+    faults += (("E-RANGE", long | (amount >= MONEY_LIMIT) | (amount <= -MONEY_LIMIT), dict(bound)),)
+    doubt = ~cell.str.contains(_SURE_COUNT if column.minimum == 0 else _SURE_AMOUNT) if factor == 1 else None
+    return _ColumnPlan(column, amount, faults, doubt=doubt, reads_as_number=total_reads)
+
+
+def _integer_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del period, factor
+    cell = pl.col(column.name)
+    count = cell.cast(pl.Int64, strict=False)
+    digits = cell.str.contains(_DIGITS)
+    minimum = column.minimum if column.minimum is not None else 1 - MONEY_LIMIT
+    maximum = column.maximum if column.maximum is not None else MONEY_LIMIT - 1
+    faults: tuple[Fault, ...] = (
+        ("E-FRACTION", cell.str.contains(r"^-?[0-9]+\.[0-9]+$"), {"scale": 0}),
+        ("E-NUMBER", ~digits, {}),
+    )
+    if column.minimum == 0:
+        faults += (("E-NEGATIVE", cell.str.starts_with("-") & (count != 0).fill_null(True), {}),)
+    outside = digits & (count.is_null() | (count < minimum) | (count > maximum))
+    faults += (("E-RANGE", outside, {"minimum": minimum, "maximum": maximum}),)
+    doubt = ~cell.str.contains(_SURE_COUNT) if column.minimum == 0 and column.maximum is None else None
+    return _ColumnPlan(column, count, faults, doubt=doubt, reads_as_number=digits)
+
+
+def _decimal_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    """The digits as sent survive: 75 is not 75.0 (semantics.md R30); zeros beyond the scale do not matter."""
+    del period, factor
+    cell = pl.col(column.name)
+    reads = cell.str.contains(_DECIMAL)
+    faults: tuple[Fault, ...] = (("E-NUMBER", ~reads, {}),)
+    if column.scale is not None:
+        too_fine = reads & cell.str.contains(rf"\.[0-9]{{{column.scale}}}[0-9]*[1-9]")
+        faults += (("E-FRACTION", too_fine, {"scale": column.scale}),)
+    if column.minimum == 0:
+        faults += (("E-NEGATIVE", reads & cell.str.contains(r"^-.*[1-9]"), {}),)
+    top = 10**_NUMERIC_WHOLE_DIGITS - 1
+    too_long = reads & cell.str.contains(rf"^-?0*[1-9][0-9]{{{_NUMERIC_WHOLE_DIGITS},}}")
+    faults += (("E-RANGE", too_long, {"minimum": -top, "maximum": top}),)
+    return _ColumnPlan(column, cell, faults, reads_as_number=reads)
+
+
+def _day(cell: pl.Expr) -> pl.Expr:
+    iso = cell.str.to_date("%Y-%m-%d", strict=False)
+    return pl.coalesce(iso, cell.str.to_date("%d/%m/%Y", strict=False))
+
+
+def _date_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del period, factor
+    cell = pl.col(column.name)
+    day = _day(cell)
+    shaped = cell.str.contains(_ISO_DATE) | cell.str.contains(_LOCAL_DATE)
+    return _ColumnPlan(column, day, (("E-DATE", cell.is_not_null() & (day.is_null() | ~shaped), {}),))
+
+
+def _date_or_year_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del period, factor
+    cell = pl.col(column.name)
+    day = _day(cell)
+    local = cell.str.contains("/", literal=True)
+    turned = pl.concat_str(cell.str.slice(6, 4), pl.lit("-"), cell.str.slice(3, 2), pl.lit("-"), cell.str.slice(0, 2))
+    typed = pl.when(local).then(turned).otherwise(cell)
+    shaped = cell.str.contains(_ISO_DATE) | cell.str.contains(_LOCAL_DATE)
+    broken = ~cell.str.contains(_YEAR) & (day.is_null() | ~shaped)
+    doubt = ~cell.str.contains(_SURELY_DATE_OR_YEAR)
+    return _ColumnPlan(column, typed, (("E-DATE", broken, {}),), doubt=doubt)
+
+
+def _month_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
+    del period, factor
+    cell = pl.col(column.name)
+    month = (cell + "-01").str.to_date("%Y-%m-%d", strict=False)
+    return _ColumnPlan(column, month, (("E-MONTH", ~cell.str.contains(_MONTH), {}),))
+
+
+# ------------------------------------------------------------------------------------------------------ rules on rows
+
+
+def _row_faults(contract: Contract, plans: Sequence[_ColumnPlan]) -> tuple[tuple[str, Fault], ...]:
+    typed = {plan.column.name: plan.typed for plan in plans}
+    faults: list[tuple[str, Fault]] = []
+    for smaller, larger in contract.not_above.items():
+        faults.append((smaller, ("E-PAIR", typed[smaller] > typed[larger], {"limit": larger})))
+    if contract.at_least_one_of:
+        names = list(contract.at_least_one_of)
+        nothing = pl.all_horizontal([pl.col(name).is_null() for name in names])
+        faults.append((names[0], ("E-ONE-OF", nothing, {"columns": names})))
+    if contract.unit_and_measure_of_indicator:
+        faults += _indicator_faults()
+    return tuple(faults)
+
+
+def _indicator_faults() -> list[tuple[str, Fault]]:
+    """Unit and measure are the indicator's own; a comparison may be in percent, of a ratio in percentage points."""
+    indicators = load_indicators()
+
+    def of_indicator(values: Mapping[str, str]) -> pl.Expr:
+        return pl.col("indicator").replace_strict(dict(values), default=None, return_dtype=pl.String)
+
+    own_unit = of_indicator({code: indicator.unit for code, indicator in indicators.items()})
+    own_measure = of_indicator({code: indicator.measure for code, indicator in indicators.items()})
+    monthly = [code for code, indicator in indicators.items() if indicator.month_allowed]
+    unit, measure = pl.col("unit"), pl.col("measure")
+    compares = pl.col("comparison").fill_null("none") != "none"
+    right_unit = (
+        (unit == own_unit)
+        | (compares & (unit == "percent"))
+        | (compares & (unit == "percentage_point") & (own_unit == "percent"))
+    )
+    right_measure = (measure == own_measure) | ((measure == "month") & pl.col("indicator").is_in(monthly))
+    return [("unit", ("E-INDICATOR-UNIT", ~right_unit, {})), ("measure", ("E-INDICATOR-UNIT", ~right_measure, {}))]
+
+
+def _indicator_arguments(code: str, column: str, sent: str | None) -> dict[str, object]:
+    if code == "E-INDICATOR":
+        return {"column": column, "nearest": _nearest_indicator(sent or "")}
+    indicator: Indicator | None = load_indicators().get(sent or "")
+    if indicator is None:
+        return {"column": column}
+    return {"column": column, "indicator": indicator.code, "unit": indicator.unit, "measure": indicator.measure}
+
+
+@functools.lru_cache(maxsize=4_096)
+def _nearest_indicator(sent: str) -> str:
+    return difflib.get_close_matches(sent.casefold(), list(load_indicators()), n=1, cutoff=0.0)[0]
+
+
+# --------------------------------------------------------------------------------------------------------- normalising
+
+
+def _cleaned(frame: pl.DataFrame) -> pl.DataFrame:
+    """NFC, without invisible characters and outer spaces; no-break spaces become spaces, Ð becomes Đ, empty is null."""
+    cell = (
+        pl.all()
+        .str.replace_all(_INVISIBLE, "")
+        .str.replace_all(r"[\x{a0}\x{2000}-\x{200a}\x{202f}\x{3000}\x{00}-\x{09}\x{0b}-\x{1f}\x{7f}]", " ")
+        .str.replace_all(r"[\x{d0}\x{189}]", "Đ")
+        .str.replace_all("ð", "đ")
+        .str.normalize("NFC")
+        .str.strip_chars()
+    )
+    return frame.with_columns(cell).with_columns(pl.when(pl.all() != "").then(pl.all()))
+
+
+def _changed_cells(before: pl.DataFrame, after: pl.DataFrame) -> int:
+    changed = [(before[name].fill_null("") != after[name].fill_null("")).sum() for name in before.columns]
+    return int(sum(changed))
+
+
+def _json(arguments: Mapping[str, object]) -> str | None:
+    return json.dumps(arguments, ensure_ascii=False) if arguments else None

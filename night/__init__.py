@@ -1,0 +1,1 @@
+"""The steps of a night as plain functions: discover, load and gate, build, audit, publish, report."""

@@ -1,0 +1,49 @@
+"""Discover what arrived; load and gate it, one submission after the other."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ingestion import inbox as inboxes
+from ingestion import ledger
+from ingestion.decision import settle
+from ingestion.inbox import Fault
+from ingestion.load import load_submission
+from ingestion.receipts import write_outbox
+from night.journal import Stage, stage, write
+from warehouse import roles
+from warehouse.connection import connect
+from warehouse.settings import Settings
+
+
+def discover(
+    settings: Settings, inbox: Path, *, sender: str | None = None, submission: str | None = None
+) -> list[Path]:
+    """Folders of the inbox that are not final in the ledger. Raises UsageError when the inbox is missing."""
+    found = list(inboxes.folders(inbox, sender=sender, submission=submission))
+    with connect(settings, roles.LOADER) as connection:
+        known = ledger.known_states(connection, [(folder.submission_id, folder.manifest_sha256) for folder in found])
+    return [
+        folder.path for folder in found if known.get((folder.submission_id, folder.manifest_sha256)) not in ledger.FINAL
+    ]
+
+
+def load_and_gate(settings: Settings, run_id: str, folder: Path) -> str:
+    """Take one submission as far as it goes: waiting, rejected, held or accepted; returns the state."""
+    # Great Expectations takes seconds to import: only those who gate pay for it
+    from expectations.submission import gate_submission
+
+    with stage(settings, run_id, "load and gate", folder.name) as mark:
+        begun = time.monotonic()
+        loaded = load_submission(settings, inboxes.read_folder(folder))
+        state = loaded.state
+        if state == "loaded":
+            write(settings, run_id, "load", folder.name, time.monotonic() - begun, Stage(outcome=state))
+            verdict = gate_submission(settings, loaded.sub_no)
+            faults = [Fault(finding.code, dict(finding.args), where=finding.feed) for finding in verdict.findings]
+            state = settle(settings, loaded.sub_no, verdict.outcome, faults)
+        if state in ledger.FINAL:
+            write_outbox(settings, loaded.submission_id)
+        mark.outcome = state
+    return state

@@ -1,0 +1,47 @@
+"""How complete and how fresh a publication is, in words a director reads."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from ingestion.deadlines import LOCAL, due_at
+from warehouse.connection import Connection
+
+
+def completeness(connection: Connection, *, now: dt.datetime | None = None) -> str:
+    """The last month: complete, provisional before its deadline, else incomplete; n of m, and who is missing."""
+    last = connection.execute("select max(month) from ops.input where feed = 'participants'").fetchone()
+    if last is None or last[0] is None:
+        return "no participants yet"
+    month = last[0]
+    assert isinstance(month, dt.date)
+    rows = connection.execute(
+        """
+        select p.province_code, exists (
+            select from ops.input i where i.feed = 'participants' and i.month = %s and i.territory_key = p.territory_key
+        )
+        from ops.province p where %s >= p.valid_from and %s < p.valid_to order by 1
+        """,
+        [month, month, month],
+    ).fetchall()
+    missing = [str(code) for code, is_in in rows if not is_in]
+    label = f"{month:%Y-%m}"
+    if not missing:
+        return f"{label} complete, {len(rows)} of {len(rows)}"
+    due = due_at("participants", "province-01", label)
+    is_due = due is None or (now or dt.datetime.now(tz=LOCAL)) >= due
+    kind = "incomplete" if is_due else "provisional"
+    return f"{label} {kind}, {len(rows) - len(missing)} of {len(rows)}, missing {', '.join(missing)}"
+
+
+def freshness(connection: Connection) -> str:
+    """One plain sentence: what the figures rest on."""
+    row = connection.execute("select count(distinct sub_no), max(received_at), max(month) from ops.input").fetchone()
+    if row is None or not row[0]:
+        return "No submission has been accepted yet."
+    received, month = row[1], row[2]
+    assert isinstance(received, dt.datetime) and isinstance(month, dt.date)
+    return (
+        f"Figures rest on {row[0]} accepted submissions up to {month:%Y-%m}; "
+        f"the last one came in on {received.astimezone(LOCAL):%Y-%m-%d %H:%M} (Asia/Ho_Chi_Minh)."
+    )

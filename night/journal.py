@@ -1,0 +1,82 @@
+"""What a run did, stage by stage, in ops.run_stage: the ledger from which exit codes and the report are read."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from warehouse import roles
+from warehouse.connection import connect
+from warehouse.settings import Settings
+
+
+@dataclass
+class Stage:
+    """One stage while it runs; what it sets here is written when it ends."""
+
+    outcome: str = "done"
+    rows: int | None = None
+    message: str | None = None
+
+
+@contextlib.contextmanager
+def stage(settings: Settings, run_id: str, name: str, subject: str | None = None) -> Iterator[Stage]:
+    """Time a stage and write it down; an exception is written as `error` with its kind alone, never its text."""
+    begun = time.monotonic()
+    mark = Stage()
+    try:
+        yield mark
+    except BaseException as error:
+        mark.outcome, mark.message = "error", type(error).__name__
+        raise
+    finally:
+        with contextlib.suppress(Exception) if mark.outcome == "error" else contextlib.nullcontext():
+            write(settings, run_id, name, subject, time.monotonic() - begun, mark)
+
+
+def write(settings: Settings, run_id: str, name: str, subject: str | None, seconds: float, mark: Stage) -> None:
+    """Write one finished stage."""
+    with connect(settings, roles.LOADER) as connection:
+        connection.execute(
+            "insert into ops.run_stage (run_id, stage, subject, started_at, seconds, rows, outcome, message)"
+            " values (%s, %s, %s, now() - make_interval(secs => %s), %s, %s, %s, %s)",
+            [run_id, name, subject, seconds, round(seconds, 3), mark.rows, mark.outcome, mark.message],
+        )
+
+
+def outcomes(settings: Settings, run_id: str) -> list[tuple[str, str | None, str, float, int | None, str | None]]:
+    """The stages of a run in order: (stage, subject, outcome, seconds, rows, message)."""
+    with connect(settings, roles.LOADER) as connection:
+        rows = connection.execute(
+            "select stage, subject, outcome, seconds, rows, message from ops.run_stage where run_id = %s"
+            " order by started_at, run_stage_id",
+            [run_id],
+        ).fetchall()
+    return [
+        (str(r[0]), None if r[1] is None else str(r[1]), str(r[2]), float(str(r[3])),
+         None if r[4] is None else int(str(r[4])), None if r[5] is None else str(r[5]))
+        for r in rows
+    ]  # fmt: skip
+
+
+def exit_code(settings: Settings, run_id: str) -> int:
+    """0 done, 1 an error, 3 a submission decided in this run was rejected, 5 a gate failed (5 beats 3)."""
+    seen = {(name, outcome) for name, _, outcome, _, _, _ in outcomes(settings, run_id)}
+    if any(outcome == "failed" for _, outcome in seen):
+        return 5
+    if any(outcome == "error" for _, outcome in seen):
+        return 1
+    if ("load and gate", "rejected") in seen:
+        return 3
+    return 0
+
+
+def last_night(settings: Settings) -> str | None:
+    """The run of the last night; None before the first."""
+    with connect(settings, roles.LOADER) as connection:
+        row = connection.execute(
+            "select run_id from ops.run_stage where stage = 'discover' order by started_at desc limit 1"
+        ).fetchone()
+    return None if row is None else str(row[0])

@@ -1,0 +1,96 @@
+"""Build the candidate, audit it, publish what passed: the second half of a night."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+from night import dbt_runs
+from night.freshness import completeness, freshness
+from night.journal import Stage, stage, write
+from warehouse import bi, builds, publication, roles
+from warehouse.connection import connect
+from warehouse.errors import GateFailedError
+from warehouse.settings import Settings
+
+
+def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
+    """dbt builds and tests the candidate; returns the build, or None when there is nothing to do.
+
+    Raises GateFailedError when a model or a test fails; what was published stays.
+    """
+    with stage(settings, run_id, "build") as mark, builds.lease(settings) as connection:
+        opened = builds.open_build(connection, dbt_runs.project_hash(), force_full=full)
+        if opened is None:
+            mark.outcome, mark.message = "nothing to do", "nothing was accepted and no rule changed since"
+            return None
+        # a changed project seeds its reference data anew; between changes they stand
+        scope = ["--full-refresh"] if opened.is_full else ["--exclude-resource-type", "seed"]
+        success, nodes = dbt_runs.run(settings, "build", *scope, "--exclude-resource-type", "unit_test")
+        failed = [node for node in nodes if node.status not in ("success", "pass", "skipped", "no-op")]
+        for node in sorted(nodes, key=lambda node: -node.seconds)[:15]:
+            write(settings, run_id, "build node", node.name, node.seconds, Stage(outcome=node.status))
+        if not success:
+            named = ", ".join(node.name for node in failed) or "dbt"
+            detail = failed[0].message.splitlines()[0][:300] if failed and failed[0].message else ""
+            builds.abandon(connection, opened.build_id, f"failed: {named}", state="failed")
+            mark.outcome, mark.message = "failed", f"{named}: {detail}"
+            raise GateFailedError(
+                f"The build failed at {named}; nothing new was published. {detail} Mend it and run `vss build` again."
+            )
+        builds.finish(connection, opened.build_id)
+        mark.rows = sum(rows for _, _, rows in builds.row_counts(connection, opened.build_id))
+        return opened.build_id
+
+
+def audit(settings: Settings, run_id: str) -> bool:
+    """Gate 2: the very views readers will see, with the pin on the candidate. False when nothing waits.
+
+    Raises GateFailedError, and takes the build back, when a check fails.
+    """
+    from expectations.candidate import gate_candidate
+
+    with stage(settings, run_id, "audit") as mark, builds.lease(settings) as connection:
+        waiting = builds.ready(connection, "built")
+        if waiting is None:
+            mark.outcome = "nothing to do"
+            return False
+        changed = bi.sync(settings, dbt_runs.manifest_path(settings))
+        with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
+            mark.rows = publication.stage(publisher, waiting)
+        verdict = gate_candidate(settings, waiting.build_id)
+        if not verdict.passed:
+            findings = "; ".join(f"{finding.expectation}: {finding.args}" for finding in verdict.findings[:5])
+            builds.abandon(connection, waiting.build_id, f"audit failed: {findings}", state="failed")
+            mark.outcome, mark.message = "failed", findings
+            raise GateFailedError(f"The audit failed; what was published stays. {findings}")
+        with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
+            publication.pass_audit(publisher, waiting)
+        mark.message = f"{len(changed)} views made or replaced"
+        return True
+
+
+def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) -> int | None:
+    """Flip the pointer to the audited candidate; returns the publication, or None when nothing waits."""
+    with stage(settings, run_id, "publish") as mark, builds.lease(settings) as connection:
+        waiting = builds.ready(connection, "audited")
+        if waiting is None:
+            mark.outcome = "nothing to do"
+            return None
+        counts = builds.row_counts(connection, waiting.build_id)
+        changes = ", ".join(f"{name} {slices} slices {rows} rows" for name, slices, rows in counts)
+        with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
+            begun = time.monotonic()
+            publication.stage(publisher, waiting)
+            number = publication.flip(
+                publisher,
+                waiting,
+                completeness=completeness(publisher, now=now),
+                freshness=freshness(publisher),
+                changes=changes,
+            )
+            mark.message = f"flip {1000 * (time.monotonic() - begun):.1f} ms"
+            facts = [(r.name, r.main_feed) for r in bi.relations(dbt_runs.manifest_path(settings)) if r.main_feed]
+            publication.fill_published_totals(publisher, facts)
+        mark.rows = sum(rows for _, _, rows in counts)
+        return number

@@ -1,0 +1,89 @@
+"""The night's steps as Airflow calls them: plain values in, small plain values out, everything else in the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from ingestion.deadlines import LOCAL
+from night import arrivals, publishing
+from night.journal import stage
+from night.readiness import ensure_ready
+from warehouse.settings import Settings, settings
+
+_BATCH = 8
+
+
+def discover(*, run_id: str, inbox: str | None, date: str | None) -> list[list[str]]:
+    """Batches of folders that are not final yet; a sender's folders stay together."""
+    configured = _ready()
+    with stage(configured, run_id, "discover") as mark:
+        found = arrivals.discover(configured, _inbox(configured, inbox))
+        mark.rows = len(found)
+    senders: dict[str, list[str]] = {}
+    for folder in found:
+        senders.setdefault(folder.parent.name, []).append(str(folder))
+    batches: list[list[str]] = [[]]
+    for folders in senders.values():
+        if len(batches[-1]) + len(folders) > _BATCH and batches[-1]:
+            batches.append([])
+        batches[-1] += folders
+    return [batch for batch in batches if batch]
+
+
+def load_and_gate(batch: list[str], *, run_id: str, inbox: str | None, date: str | None) -> dict[str, int]:
+    """Load and gate a batch; how many ended in which state. One submission's failure never stops the rest."""
+    configured = _ready()
+    states: dict[str, int] = {}
+    errors: list[str] = []
+    for folder in batch:
+        try:
+            state = arrivals.load_and_gate(configured, run_id, Path(folder))
+        except Exception as error:  # noqa: BLE001 - noted in the journal; the other senders go on
+            state = "error"
+            errors.append(f"{Path(folder).name}: {type(error).__name__}")
+        states[state] = states.get(state, 0) + 1
+    if errors:
+        raise RuntimeError("could not load " + ", ".join(errors)) from None
+    return states
+
+
+def batch_name(batch: list[str]) -> str:
+    """What the batch is called in the UI: its senders."""
+    return ", ".join(sorted({Path(folder).parent.name for folder in batch}))
+
+
+def build(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
+    """Build and test the candidate."""
+    return publishing.build(_ready(), run_id)
+
+
+def audit(*, run_id: str, inbox: str | None, date: str | None) -> bool:
+    """Gate the candidate."""
+    return publishing.audit(_ready(), run_id)
+
+
+def publish(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
+    """Publish what passed; the business date decides whether a month that is not complete is still provisional."""
+    now = None if date is None else dt.datetime.combine(dt.date.fromisoformat(date), dt.time(1), tzinfo=LOCAL)
+    return publishing.publish(_ready(), run_id, now=now)
+
+
+def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
+    """Write the morning report; returns its path."""
+    from reporting.morning import write_report
+
+    configured = _ready()
+    with stage(configured, run_id, "report"):
+        return str(write_report(configured))
+
+
+def _ready() -> Settings:
+    configured = settings()
+    ensure_ready(configured)
+    return configured
+
+
+def _inbox(configured: Settings, inbox: str | None) -> Path:
+    assert configured.inbox is not None
+    return Path(inbox) if inbox else configured.inbox

@@ -1,0 +1,1 @@
+"""What people look at: the headline table and the morning report."""

@@ -1,0 +1,112 @@
+"""The DAG of the night: quick to parse, in the right order, nothing heavy before a task runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warehouse.settings import PROJECT
+
+HEAVY = ("great_expectations", "dbt", "polars", "pandas", "pyarrow", "psycopg", "altair", "night.arrivals", "ingestion")
+PARSE = """
+import json, runpy, sys, time
+import airflow.sdk
+before, begun = set(sys.modules), time.process_time()
+found = runpy.run_path("dags/nightly_load.py")
+seconds = time.process_time() - begun
+dag = found["nightly_load"]()
+print(json.dumps({
+    "seconds": seconds,
+    "modules": sorted(set(sys.modules) - before),
+    "dag_id": dag.dag_id,
+    "max_active_runs": dag.max_active_runs,
+    "catchup": dag.catchup,
+    "params": sorted(dag.params),
+    "tasks": {
+        task.task_id: {
+            "upstream": sorted(task.upstream_task_ids),
+            "trigger_rule": str(getattr(task, "trigger_rule", "")),
+            "retries": task.retries,
+            "timeout": None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
+            "is_mapped": task.is_mapped,
+        }
+        for task in dag.tasks
+    },
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process of its own finds when it parses the DAG file as Airflow does."""
+    home = tmp_path_factory.mktemp("airflow")
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE],
+        cwd=PROJECT,
+        env={
+            "PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home), "PYTHONPATH": str(PROJECT),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        },
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_file_is_parsed_in_less_than_two_seconds_of_cpu_after_airflow_itself(parsed: dict[str, Any]) -> None:
+    assert parsed["seconds"] < 2
+
+
+def test_nothing_heavy_is_imported_to_parse_it(parsed: dict[str, Any]) -> None:
+    assert [
+        module for module in parsed["modules"] if any(module == name or module.startswith(f"{name}.") for name in HEAVY)
+    ] == []
+
+
+def test_the_tasks_stand_in_the_order_of_the_night(parsed: dict[str, Any]) -> None:
+    assert {name: task["upstream"] for name, task in parsed["tasks"].items()} == {
+        "discover": [],
+        "load_and_gate": ["discover"],
+        "build": ["load_and_gate"],
+        "audit": ["build"],
+        "publish": ["audit"],
+        "report": ["publish"],
+    }
+
+
+def test_loading_is_mapped_over_batches_and_nothing_else_is(parsed: dict[str, Any]) -> None:
+    assert [name for name, task in parsed["tasks"].items() if task["is_mapped"]] == ["load_and_gate"]
+
+
+def test_the_build_and_the_report_run_whatever_happened_before_and_nothing_is_published_unaudited(
+    parsed: dict[str, Any],
+) -> None:
+    rules = {name: task["trigger_rule"] for name, task in parsed["tasks"].items()}
+    assert {name for name, rule in rules.items() if rule == "all_done"} == {"build", "report"}
+    assert (rules["audit"], rules["publish"]) == ("all_success", "all_success")
+
+
+def test_every_task_has_a_time_limit_and_no_retries(parsed: dict[str, Any]) -> None:
+    assert {task["retries"] for task in parsed["tasks"].values()} == {0}
+    assert [name for name, task in parsed["tasks"].items() if not task["timeout"]] == []
+
+
+def test_one_night_at_a_time_and_none_is_caught_up(parsed: dict[str, Any]) -> None:
+    assert (parsed["dag_id"], parsed["max_active_runs"], parsed["catchup"]) == ("nightly_load", 1, False)
+    assert parsed["params"] == ["date", "inbox", "run_id"]
+
+
+def test_the_file_is_thin_and_its_ids_are_ascii(parsed: dict[str, Any]) -> None:
+    assert all(name.isascii() for name in (parsed["dag_id"], *parsed["tasks"]))
+    assert len((PROJECT / "dags" / "nightly_load.py").read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_every_dag_file_is_known_to_these_tests() -> None:
+    assert [path.name for path in sorted(Path(PROJECT / "dags").glob("*.py"))] == ["nightly_load.py"]

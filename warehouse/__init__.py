@@ -1,0 +1,1 @@
+"""The database itself: settings, server, connections, migrations, roles, publication, as-of."""

@@ -1,0 +1,41 @@
+"""Where Airflow keeps its own state: a database beside the warehouse's, reached by a role that sees nothing else."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+from warehouse.connection import admin_url, open_connection
+from warehouse.errors import UsageError
+from warehouse.roles import password
+from warehouse.settings import Settings
+
+ROLE = "vss_airflow"
+
+
+def metadata_url(settings: Settings) -> str:
+    """SQLAlchemy URL of Airflow's metadata database; made on first use. Raises UsageError when it may not be made."""
+    admin = admin_url(settings)
+    parts = urlsplit(admin)
+    name = parts.path.strip("/") + "_airflow"
+    word = password(settings, ROLE)
+    with open_connection(admin, autocommit=True) as connection:
+        try:
+            if connection.execute("select 1 from pg_roles where rolname = %s", [ROLE]).fetchone() is None:
+                connection.execute(
+                    sql.SQL("create role {} login password {}").format(sql.Identifier(ROLE), sql.Literal(word))
+                )
+            if connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone() is None:
+                connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(ROLE)))
+                connection.execute(
+                    sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(ROLE))
+                )
+        except psycopg.errors.InsufficientPrivilege:
+            raise UsageError(
+                f"Airflow needs a database {name} owned by {ROLE}: create both, "
+                "or give the role of VSS_DATABASE_URL CREATEDB."
+            ) from None
+    host = parts.netloc.rpartition("@")[2]
+    return f"postgresql+psycopg2://{ROLE}:{quote(word)}@{host}/{name}"

@@ -1,0 +1,165 @@
+"""Publication: a pointer that is moved in one row; every publication stays readable and reversible (M3)."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO, cast
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from warehouse import roles
+from warehouse.builds import Build
+from warehouse.connection import Connection, connect
+from warehouse.errors import UsageError
+from warehouse.settings import Settings
+
+LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What readers see now."""
+
+    publication_id: int
+    published_at: dt.datetime
+    completeness: str
+    freshness: str
+    changes: str
+
+
+def stage(connection: Connection, build: Build) -> int:
+    """Write the candidate's pointer rows; they stay invisible until the flip. Returns how many slices are new."""
+    row = connection.execute("select ops.stage_candidate(%s)", [build.candidate_id]).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def pass_audit(connection: Connection, build: Build) -> None:
+    """Note that gate 2 passed: only then may the candidate be shown."""
+    connection.execute("select ops.pass_audit(%s)", [build.build_id])
+
+
+def flip(connection: Connection, build: Build, *, completeness: str, freshness: str, changes: str) -> int:
+    """Show the candidate to everybody, at once; returns the publication's number."""
+    row = connection.execute(
+        "select ops.flip(%s, %s, %s, %s)", [build.build_id, completeness, freshness, changes]
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def fill_published_totals(connection: Connection, facts: Sequence[tuple[str, str]]) -> None:
+    """Write the fourth point of the control totals: what readers see of each load, summed over the views they use.
+
+    `facts` names (relation, feed). The amounts of a file with year-to-date basis are differenced on the way, so they
+    have no counterpart to the đồng and keep an empty fourth point.
+    """
+    for relation, feed in facts:
+        loads = connection.execute(
+            """
+            select l.load_id, s.submission_id, l.totals from ops.input i
+            join ops.load l on l.load_id = i.load_id join ops.submission s on s.sub_no = l.sub_no
+            where l.feed = %s and l.basis = 'month' and exists (
+                select from jsonb_each(l.totals) t where t.value ->> 'published' is null)
+            """,
+            [feed],
+        ).fetchall()
+        there = connection.execute(
+            "select a.attname from pg_attribute a"
+            " where a.attrelid = format('bi.%%I', %s::text)::regclass and a.attnum > 0",
+            [relation],
+        )
+        columns = sorted(
+            {str(row[0]) for row in there} & {name for load in loads for name in cast("dict[str, Any]", load[2])}
+        )
+        if not loads or not columns:
+            continue
+        sums = sql.SQL(", ").join(
+            sql.SQL("{}, coalesce(sum({}), 0)").format(sql.Literal(name), sql.Identifier(name)) for name in columns
+        )
+        query = sql.SQL(
+            "select submission_id, jsonb_build_object({}) from {} where submission_id = any(%s) group by submission_id"
+        ).format(sums, sql.Identifier("bi", relation))
+        seen: dict[Any, Any] = dict(cast("Any", connection.execute(query, [[load[1] for load in loads]]).fetchall()))
+        for load_id, submission_id, _ in loads:
+            shown = seen.get(submission_id, dict.fromkeys(columns, 0))
+            connection.execute("select ops.note_published(%s, %s)", [load_id, Jsonb(shown)])
+
+
+def current(settings: Settings) -> Publication | None:
+    """The publication readers see; None before the first."""
+    with connect(settings, roles.PUBLISHER) as connection:
+        row = connection.execute(
+            "select p.publication_id, p.published_at, p.completeness, p.freshness, p.changes"
+            " from ops.publication p join ops.current_publication c on c.publication_id = p.publication_id"
+        ).fetchone()
+    if row is None or row[0] == 0:
+        return None
+    number, published_at, completeness, freshness, changes = row
+    assert isinstance(number, int) and isinstance(published_at, dt.datetime)
+    return Publication(number, published_at, str(completeness), str(freshness), str(changes))
+
+
+def roll_back(settings: Settings, target: int, reason: str) -> int:
+    """Publish an earlier state again, as a new publication. Raises UsageError for one that was never published."""
+    with connect(settings, roles.PUBLISHER, autocommit=True) as connection:
+        _require_published(connection, target)
+        row = connection.execute("select ops.roll_back(%s, %s)", [target, reason]).fetchone()
+        assert row is not None
+        return int(str(row[0]))
+
+
+def resolve(settings: Settings, wanted: str) -> int:
+    """The publication a number or a local date (YYYY-MM-DD: the last one of that day or before) names."""
+    with connect(settings, roles.PUBLISHER) as connection:
+        if re.fullmatch(r"\d{1,9}", wanted):
+            _require_published(connection, int(wanted))
+            return int(wanted)
+        try:
+            day = dt.date.fromisoformat(wanted)
+        except ValueError:
+            raise UsageError(
+                f"{wanted} is neither a publication nor a date (YYYY-MM-DD): see bi.publication."
+            ) from None
+        end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=LOCAL)
+        row = connection.execute(
+            "select max(publication_id) from ops.publication where publication_id > 0 and published_at < %s", [end]
+        ).fetchone()
+    if row is None or row[0] is None:
+        raise UsageError(f"Nothing had been published by {wanted}: see bi.publication.")
+    return int(str(row[0]))
+
+
+def as_of(settings: Settings, wanted: str, query: str, out: TextIO) -> None:
+    """Write a query's answer over what was published then, as CSV with a heading.
+
+    Runs as vss_reader in a read-only transaction: what it may do is the role's limit, not a parser's.
+    """
+    number = resolve(settings, wanted)
+    with connect(settings, roles.READER) as connection:
+        connection.read_only = True
+        connection.execute("select set_config('vss.publication', %s, false)", [str(number)])
+        connection.execute("set search_path = bi")
+        try:
+            cursor = connection.execute(query.encode())
+        except psycopg.Error as error:
+            raise UsageError(f"The query failed: {str(error).splitlines()[0]}") from None
+        if cursor.description is None:
+            raise UsageError("The query returns no rows: write a select.")
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([column.name for column in cursor.description])
+        for row in cursor:
+            writer.writerow(row)
+
+
+def _require_published(connection: Connection, number: int) -> None:
+    row = connection.execute("select 1 from ops.publication where publication_id = %s and publication_id > 0", [number])
+    if row.fetchone() is None:
+        raise UsageError(f"Publication {number} was never published: see bi.publication.")

@@ -1,0 +1,76 @@
+"""The roles of the warehouse: who there is, their passwords, and what each reading role may see.
+
+None is a superuser or bypasses row security. Logins get generated passwords, kept under VSS_HOME/secrets (0600).
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from warehouse.files import secret
+from warehouse.settings import Settings
+
+MIGRATOR = "vss_migrator"
+LOADER = "vss_loader"
+TRANSFORMER = "vss_transformer"
+PUBLISHER = "vss_publisher"
+ENGINEER = "vss_engineer"
+VAULT = "vss_vault"
+READER = "vss_reader"
+READER_BASE = "vss_reader_base"
+READER_DETAIL = "vss_reader_detail"
+
+_LOGINS = (MIGRATOR, LOADER, TRANSFORMER, PUBLISHER, ENGINEER, READER)
+_GROUPS = (VAULT, READER_BASE, READER_DETAIL)
+# the migrator makes the other rooms' schemas as their owners; it inherits nothing from them
+_OWNERS = (VAULT, TRANSFORMER, PUBLISHER)
+
+
+def provincial_reader(province_code: str) -> str:
+    """The role that sees one of today's provinces and its predecessors."""
+    return f"{READER}_{province_code}"
+
+
+def password(settings: Settings, role: str) -> str:
+    """The password of a login, made on first use."""
+    return secret(settings.home / "secrets" / role)
+
+
+def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settings, province_codes: list[str]) -> None:
+    """Create what is missing; an existing role keeps its password as long as it is the one we know."""
+    logins = [*_LOGINS, *(provincial_reader(code) for code in province_codes)]
+    known = {row[0] for row in admin.execute("select rolname from pg_roles where rolname like 'vss\\_%'").fetchall()}
+    for role in _GROUPS:
+        if role not in known:
+            admin.execute(sql.SQL("create role {} nologin noinherit").format(sql.Identifier(role)))
+    for role in logins:
+        if role not in known:
+            admin.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
+        if role not in known or not _can_log_in(admin, role, password(settings, role)):
+            admin.execute(
+                sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(password(settings, role)))
+            )
+    for owner in _OWNERS:
+        admin.execute(
+            sql.SQL("grant {} to {} with inherit false, set true").format(
+                sql.Identifier(owner), sql.Identifier(MIGRATOR)
+            )
+        )
+    # person-level relations are for whoever is named; on the embedded server that is every reader
+    groups = (READER_BASE, READER_DETAIL) if settings.is_embedded else (READER_BASE,)
+    for role in logins:
+        for group in groups if role.startswith(READER) else ():
+            admin.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role)))
+    for role, timeout in ((READER, "10min"), (ENGINEER, "60min")):
+        admin.execute(
+            sql.SQL("alter role {} set statement_timeout = {}").format(sql.Identifier(role), sql.Literal(timeout))
+        )
+
+
+def _can_log_in(admin: psycopg.Connection[tuple[object, ...]], role: str, word: str) -> bool:
+    try:
+        with psycopg.connect(admin.info.dsn, user=role, password=word, connect_timeout=5, dbname="postgres"):
+            return True
+    except psycopg.OperationalError:
+        return False
