@@ -11,8 +11,8 @@ import sys
 import warnings
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from cli import arrivals, database, nights, publishing, reading, synthetic
 from warehouse.errors import VssError
@@ -37,17 +37,19 @@ def main() -> None:
     warnings.simplefilter("ignore")
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except VssError as error:
         _explain(str(error), error.exit_code)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         sys.exit(error.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         _explain("Stopped.", 1)
-    except click.ClickException as error:
+    except TyperException as error:
         _explain(error.format_message(), 2)
     except BrokenPipeError:
-        sys.stderr.close()
+        # whoever read has enough; what is left in the buffer must not be written when the process ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the outermost frame: one sentence instead of a traceback
         _explain(f"Unexpected {type(error).__name__}: run the command again with --debug to see where.", 1)

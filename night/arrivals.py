@@ -31,14 +31,14 @@ def discover(
 
 def load_and_gate(settings: Settings, run_id: str, folder: Path) -> str:
     """Take one submission as far as it goes: waiting, rejected, held or accepted; returns the state."""
-    # Great Expectations takes seconds to import: only those who gate pay for it
-    from expectations.submission import gate_submission
-
     with stage(settings, run_id, "load and gate", folder.name) as mark:
         begun = time.monotonic()
         loaded = load_submission(settings, inboxes.read_folder(folder))
         state = loaded.state
         if state == "loaded":
+            # Great Expectations takes seconds to import: only those who gate pay for it
+            from expectations.submission import gate_submission
+
             write(settings, run_id, "load", folder.name, time.monotonic() - begun, Stage(outcome=state))
             verdict = gate_submission(settings, loaded.sub_no)
             faults = [Fault(finding.code, dict(finding.args), where=finding.feed) for finding in verdict.findings]

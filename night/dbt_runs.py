@@ -46,6 +46,8 @@ def environment(settings: Settings, role: str, target: str) -> dict[str, str]:
         "DBT_LOG_PATH": str(settings.home / "dbt" / "logs"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
+        # dbt's locks live as long as the process; its tracker would count them aloud when the process ends
+        "PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker",
     }
 
 

@@ -31,7 +31,7 @@ print(json.dumps({
     "tasks": {
         task.task_id: {
             "upstream": sorted(task.upstream_task_ids),
-            "trigger_rule": str(getattr(task, "trigger_rule", "")),
+            "trigger_rule": getattr(task.trigger_rule, "value", task.trigger_rule),
             "retries": task.retries,
             "timeout": None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
             "is_mapped": task.is_mapped,

@@ -59,11 +59,11 @@ final as (
         revision,
         plan_baseline,
         {% for base in ['last_year', 'december', 'previous'] %}
-        case origin
-            when 'some provinces' then summed_{{ base }}
-            when 'all provinces' then coalesce(summed_{{ base }}, whole_{{ base }})
-            when 'headquarters' then whole_{{ base }}
-        end as value_{{ {'last_year': 'same_period_last_year', 'december': 'last_december',
+            case origin
+                when 'some provinces' then summed_{{ base }}
+                when 'all provinces' then coalesce(summed_{{ base }}, whole_{{ base }})
+                when 'headquarters' then whole_{{ base }}
+            end as value_{{ {'last_year': 'same_period_last_year', 'december': 'last_december',
                          'previous': 'previous_month'}[base] }},
         {% endfor %}
         duplicates_between_provinces,

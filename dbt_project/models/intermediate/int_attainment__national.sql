@@ -113,11 +113,20 @@ figure as (
         plan.revision,
         plan.baseline_date
     from (
-        select month, indicator from summed
+        select
+            month,
+            indicator
+        from summed
         union
-        select month, indicator from headquarters
+        select
+            month,
+            indicator
+        from headquarters
         union
-        select month, indicator from plan
+        select
+            month,
+            indicator
+        from plan
         where plan is not null
     ) as keyed
     inner join indicator on keyed.indicator = indicator.indicator
@@ -187,8 +196,10 @@ final as (
             else figure.as_of_date
         end as as_of_date,
         coalesce(
-            case figure.origin when 'headquarters' then figure.headquarters_qualifier else
-            figure.qualifier end,
+            case figure.origin
+                when 'headquarters' then figure.headquarters_qualifier else
+                    figure.qualifier
+            end,
             'exact'
         ) as qualifier,
         case figure.origin
@@ -224,12 +235,15 @@ final as (
             else baseline.value
         end as plan_baseline,
         {% for base in ['last_year', 'december', 'previous'] %}
-        case
-            when figure.is_ratio
-                then 100.0 * figure.{{ base }}_numerator / nullif(figure.{{ base }}_denominator, 0)
-            else figure.{{ base }}_numerator
-        end as summed_{{ base }},
-        {{ base }}.value as whole_{{ base }},
+            case
+                when figure.is_ratio
+                    then
+                        100.0
+                        * figure.{{ base }}_numerator
+                        / nullif(figure.{{ base }}_denominator, 0)
+                else figure.{{ base }}_numerator
+            end as summed_{{ base }},
+            {{ base }}.value as whole_{{ base }},
         {% endfor %}
         standing_twice.duplicates as duplicates_between_provinces
     from figure

@@ -48,17 +48,18 @@ final as (
     from input
     left join head
         on input.territory_key = head.territory_key and input.month = head.month
-    cross join lateral (
-        values
-        ('si_compulsory', head.si_compulsory),
-        ('si_voluntary', head.si_voluntary),
-        ('ui', head.ui),
-        ('hi', head.hi),
-        ('si_participants', head.si_participants),
-        ('people_managed', head.people_managed),
-        ('hi_household', head.hi_household),
-        ('hi_students', head.hi_students)
-    ) as figure (indicator, value)
+    cross join
+        lateral (
+            values
+            ('si_compulsory', head.si_compulsory),
+            ('si_voluntary', head.si_voluntary),
+            ('ui', head.ui),
+            ('hi', head.hi),
+            ('si_participants', head.si_participants),
+            ('people_managed', head.people_managed),
+            ('hi_household', head.hi_household),
+            ('hi_students', head.hi_students)
+        ) as figure (indicator, value)
     where input.feed = 'participants'
     union all
     select

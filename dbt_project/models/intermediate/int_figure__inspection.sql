@@ -21,14 +21,19 @@ final as (
         figure.denominator::numeric as denominator,
         inspection.as_of_date
     from inspection
-    cross join lateral (
-        values
-        ('inspected_arrears_before', inspection.arrears_before_vnd, null),
-        ('recovered_amount', inspection.recovered_vnd, null),
-        ('inspected_units_in_arrears', inspection.units_in_arrears, null),
-        ('recovered_units', inspection.units_recovered, null),
-        ('recovery_rate_pct', inspection.recovered_of_arrears_vnd, inspection.arrears_before_vnd)
-    ) as figure (indicator, numerator, denominator)
+    cross join
+        lateral (
+            values
+            ('inspected_arrears_before', inspection.arrears_before_vnd, null),
+            ('recovered_amount', inspection.recovered_vnd, null),
+            ('inspected_units_in_arrears', inspection.units_in_arrears, null),
+            ('recovered_units', inspection.units_recovered, null),
+            (
+                'recovery_rate_pct',
+                inspection.recovered_of_arrears_vnd,
+                inspection.arrears_before_vnd
+            )
+        ) as figure (indicator, numerator, denominator)
     where inspection.kind = 'total'
 )
 

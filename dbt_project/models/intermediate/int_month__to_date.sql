@@ -76,7 +76,7 @@ file_of_year as (
             covering.feed = part.feed
             and covering.territory_key = part.territory_key
             and covering.january = part.january
-            and part.month <= covering.month
+            and covering.month >= part.month
 ),
 
 -- what was sent as a year to date stands for all files before it
@@ -97,9 +97,10 @@ unbroken as (
         own_part.own_from,
         min(own_part.first_month) as from_month
     from own_part
-    cross join generate_series(
-        own_part.first_month, own_part.part_month, interval '1 month'
-    ) as covered (month)
+    cross join
+        generate_series(
+            own_part.first_month, own_part.part_month, interval '1 month'
+        ) as covered (month)
     group by
         own_part.feed,
         own_part.territory_key,
@@ -135,7 +136,7 @@ inherited as (
     inner join territory as predecessor
         on
             since_the_merger.current_province_code = predecessor.current_province_code
-            and predecessor.valid_from < since_the_merger.own_from
+            and since_the_merger.own_from > predecessor.valid_from
     inner join since_january
         on
             since_the_merger.feed = since_january.feed
@@ -201,7 +202,7 @@ final as (
         on
             inherited.feed = own_part.feed
             and own_part.territory_key = any(inherited.predecessor_keys)
-            and own_part.month = inherited.last_month
+            and inherited.last_month = own_part.month
 )
 
 select * from final

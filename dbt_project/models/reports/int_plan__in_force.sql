@@ -46,7 +46,7 @@ ranked as (
             partition by
                 territory_key, plan_month, indicator, issued_date <= {{ month_end('plan_month') }}
             order by
-                kind_rank,
+                kind_rank asc,
                 (issuer = 'vss') desc,
                 issued_date desc,
                 revision desc,
@@ -54,7 +54,7 @@ ranked as (
         ) as in_force_rank,
         row_number() over (
             partition by territory_key, plan_month, indicator, kind_rank
-            order by (issuer = 'vss') desc, issued_date, revision, plan_document
+            order by (issuer = 'vss') desc, issued_date asc, revision asc, plan_document asc
         ) as first_rank
     from target
 ),
@@ -121,7 +121,7 @@ predecessor_plan as (
     inner join territory as predecessor
         on
             heir.current_province_code = predecessor.current_province_code
-            and predecessor.valid_from < heir.valid_from
+            and heir.valid_from > predecessor.valid_from
     inner join issued
         on predecessor.territory_key = issued.territory_key and map.month = issued.month
     where
@@ -138,7 +138,7 @@ provincial as (
         map.province_code,
         map.current_province_code,
         coalesce(issued.indicator, predecessor_plan.indicator) as indicator,
-        case when issued.plan is not null then issued.plan else predecessor_plan.plan end as plan,
+        coalesce(issued.plan, predecessor_plan.plan) as plan,
         coalesce(predecessor_plan.plan_first, issued.plan_first) as plan_first,
         case
             when issued.plan is not null or predecessor_plan.plan is null
@@ -153,9 +153,17 @@ provincial as (
         coalesce(issued.issued_date, predecessor_plan.issued_date) as issued_date,
         coalesce(issued.baseline_date, predecessor_plan.baseline_date) as baseline_date
     from (
-        select territory_key, month, indicator from issued
+        select
+            territory_key,
+            month,
+            indicator
+        from issued
         union
-        select territory_key, month, indicator from predecessor_plan
+        select
+            territory_key,
+            month,
+            indicator
+        from predecessor_plan
     ) as planned
     inner join map on planned.territory_key = map.territory_key and planned.month = map.month
     left join issued

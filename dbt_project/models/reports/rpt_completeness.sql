@@ -44,9 +44,10 @@ expected_month as (
         province.province_code,
         province.current_province_code
     from monthly_span
-    cross join generate_series(
-        monthly_span.first_month, monthly_span.last_month, interval '1 month'
-    ) as month (month)
+    cross join
+        generate_series(
+            monthly_span.first_month, monthly_span.last_month, interval '1 month'
+        ) as month (month)
     inner join province on month.month >= province.valid_from and month.month < province.valid_to
     cross join (
         values
@@ -79,9 +80,10 @@ expected_week as (
         province.province_code,
         province.current_province_code
     from weekly_span
-    cross join generate_series(
-        weekly_span.first_monday, weekly_span.last_monday, interval '7 days'
-    ) as week (monday)
+    cross join
+        generate_series(
+            weekly_span.first_monday, weekly_span.last_monday, interval '7 days'
+        ) as week (monday)
     inner join province
         on
             date_trunc('month', week.monday + interval '4 days') >= province.valid_from
@@ -167,14 +169,15 @@ final as (
         owed_or_sent.version,
         owed_or_sent.received_at,
         case
-            when deadline.rule = 'day_of_next_month' then
-                (
-                    owed_or_sent.month
-                    + interval '1 month'
-                    + make_interval(days => deadline.day - 1)
-                    + deadline.time::interval
-                )
-                at time zone 'Asia/Ho_Chi_Minh'
+            when deadline.rule = 'day_of_next_month'
+                then
+                    (
+                        owed_or_sent.month
+                        + interval '1 month'
+                        + make_interval(days => deadline.day - 1)
+                        + deadline.time::interval
+                    )
+                    at time zone 'Asia/Ho_Chi_Minh'
             when deadline.rule = 'friday_of_week' then
                 (
                     to_date(owed_or_sent.period, 'IYYY"-W"IW')

@@ -9,12 +9,19 @@ with attainment as (
     select * from {{ ref('rpt_plan_attainment') }}
     where
         actual is not null
-        and indicator in ('{{ (ratios + heads) | join("', '") }}')
+        and indicator in (
+            {{ "'" ~ (ratios + heads) | join("', '") ~ "'" }}
+        )
 ),
 
 shown as (
     select * from {{ ref('int_figure__shown') }}
-    where indicator in ('{{ ratios | join("', '") }}') and denominator is not null and is_on_map
+    where
+        indicator in (
+            '{{ ratios | join("', '") }}'
+        )
+        and denominator is not null
+        and is_on_map
 ),
 
 denominator as (
@@ -27,7 +34,13 @@ country as (
 
 -- R21: nationally a denominator counts only with its province's numerator
 any_denominator as (
-    select month, territory_key, indicator, value, as_of_date from denominator
+    select
+        month,
+        territory_key,
+        indicator,
+        value,
+        as_of_date
+    from denominator
     union all
     select
         shown.month,
@@ -48,6 +61,14 @@ any_denominator as (
     group by shown.month, denominator.indicator
 ),
 
+shown_province as (
+    select
+        month,
+        province_code
+    from shown
+    group by month, province_code
+),
+
 included as (
     select
         country.month,
@@ -60,10 +81,7 @@ included as (
             order by code.province_code
         ) as provinces_missing
     from country
-    left join (
-        select month, province_code from shown
-        group by month, province_code
-    ) as shown on country.month = shown.month
+    left join shown_province as shown on country.month = shown.month
     group by country.month, country.provinces_expected, country.province_codes
 ),
 
@@ -76,7 +94,7 @@ pivoted as (
         province_code,
         current_province_code,
         {% for column in ratios + heads %}
-        max(actual) filter (where indicator = '{{ column }}') as {{ column }},
+            max(actual) filter (where indicator = '{{ column }}') as {{ column }},
         {% endfor %}
         bool_or(is_reported) as is_reported,
         min(as_of_date) as as_of_date,

@@ -69,6 +69,16 @@ reported_total as (
     group by month, territory_key
 ),
 
+listed_kind as (
+    select * from listed
+    where kind <> 'total'
+),
+
+reported_province_kind as (
+    select * from reported_kind
+    where kind <> 'total' and territory_key <> 'national'
+),
+
 -- what the kinds come to: from the list where one was sent, else as reported
 kind_row as (
     select
@@ -91,11 +101,8 @@ kind_row as (
         coalesce(listed.as_of_date, reported_kind.as_of_date) as as_of_date,
         coalesce(case when listed.month is null then reported_kind.qualifier end, 'exact')
             as qualifier
-    from (select * from listed where kind <> 'total') as listed
-    full join (
-        select * from reported_kind
-        where kind <> 'total' and territory_key <> 'national'
-    ) as reported_kind
+    from listed_kind as listed
+    full join reported_province_kind as reported_kind
         on
             listed.territory_key = reported_kind.territory_key
             and listed.month = reported_kind.month
@@ -180,12 +187,21 @@ total_row as (
         {{ weakest_qualifier_of(['reported_kind.qualifier', 'kind_sum.qualifier', of_total]) }}
             as qualifier
     from (
-        select month, territory_key from kind_sum
+        select
+            month,
+            territory_key
+        from kind_sum
         union
-        select month, territory_key from reported_kind
+        select
+            month,
+            territory_key
+        from reported_kind
         where kind = 'total' and territory_key <> 'national'
         union
-        select month, territory_key from reported_total
+        select
+            month,
+            territory_key
+        from reported_total
         where territory_key <> 'national'
     ) as keyed
     left join kind_sum
@@ -328,9 +344,17 @@ national_keyed as (
         summed.as_of_date,
         summed.qualifier
     from (
-        select month, kind, indicator from summed
+        select
+            month,
+            kind,
+            indicator
+        from summed
         union
-        select month, kind, indicator from headquarters
+        select
+            month,
+            kind,
+            indicator
+        from headquarters
     ) as keyed
     inner join country on keyed.month = country.month
     left join summed on keyed.month = summed.month and keyed.kind = summed.kind

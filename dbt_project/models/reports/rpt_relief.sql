@@ -17,10 +17,10 @@ by_status as (
         cut_off_date,
         status,
         {% for measure in ['persons', 'units', 'amount_vnd'] %}
-        coalesce(
-            sum({{ measure }}) filter (where beneficiary = 'unsplit'),
-            sum({{ measure }}) filter (where beneficiary <> 'unsplit')
-        ) as {{ measure }},
+            coalesce(
+                sum({{ measure }}) filter (where beneficiary = 'unsplit'),
+                sum({{ measure }}) filter (where beneficiary <> 'unsplit')
+            ) as {{ measure }},
         {% endfor %}
         max(submission_id) as submission_id,
         {{ weakest_qualifier('qualifier') }} as qualifier
@@ -40,16 +40,17 @@ pivoted as (
         scenario,
         cut_off_date,
         {% for status in ['requested', 'approved', 'settled', 'paid'] %}
-        {% for measure in ['persons', 'units', 'amount_vnd'] %}
-        max({{ measure }}) filter (where status = '{{ status }}')::bigint
-            as {{ status }}_{{ measure }},
-        {% endfor %}
+            {% for measure in ['persons', 'units', 'amount_vnd'] %}
+                max({{ measure }}) filter (where status = '{{ status }}')::bigint
+                    as {{ status }}_{{ measure }},
+            {% endfor %}
         {% endfor %}
         max(submission_id) as submission_id,
         {{ weakest_qualifier('qualifier') }} as qualifier
     from by_status
-    group by territory_key, province_key, province_code, current_province_code, policy, scenario,
-    cut_off_date
+    group by
+        territory_key, province_key, province_code, current_province_code, policy, scenario,
+        cut_off_date
 ),
 
 final as (
@@ -67,9 +68,9 @@ final as (
             partition by territory_key, policy, scenario, date_trunc('month', cut_off_date)
         ) as is_latest_in_month,
         {% for status in ['requested', 'approved', 'settled', 'paid'] %}
-        {{ status }}_persons,
-        {{ status }}_units,
-        {{ status }}_amount_vnd,
+            {{ status }}_persons,
+            {{ status }}_units,
+            {{ status }}_amount_vnd,
         {% endfor %}
         100.0 * paid_persons / nullif(approved_persons, 0) as paid_of_approved_persons_pct,
         100.0 * paid_units / nullif(approved_units, 0) as paid_of_approved_units_pct,
