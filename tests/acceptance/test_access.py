@@ -1,0 +1,125 @@
+"""Who sees what through `bi`."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from demo_warehouse import Demo
+
+from warehouse import bi, roles
+from warehouse.connection import role_url
+from warehouse.settings import Settings
+
+RELATIONS = [
+    "dim_month",
+    "dim_province",
+    "dim_employer",
+    "dim_participant",
+    "dim_insurance_type",
+    "dim_fund",
+    "dim_hi_group",
+    "dim_inspection_kind",
+    "dim_indicator",
+    "dim_benefit_type",
+    "dim_arrears_band",
+    "dim_plan",
+    "dim_policy",
+    "dim_legal_parameter",
+    "fct_participation",
+    "fct_contribution",
+    "fct_arrears",
+    "fct_inspection",
+    "fct_plan_target",
+    "fct_reported_indicator",
+    "fct_benefit",
+    "fct_policy_relief",
+    "fct_outreach",
+    "fct_weekly_report",
+    "rpt_plan_attainment",
+    "rpt_participants",
+    "rpt_employers",
+    "rpt_collection",
+    "rpt_arrears_ageing",
+    "rpt_inspection_results",
+    "rpt_coverage",
+    "rpt_relief",
+    "rpt_reported_vs_computed",
+    "rpt_completeness",
+    "publication",
+]
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_a_published_relation_answers_and_every_column_is_described(demo: Demo, relation: str) -> None:
+    count = demo.one(f"select count(*) as n from bi.{relation}")["n"]
+    undescribed = demo.rows(
+        "select a.attname from pg_attribute a where a.attrelid = 'bi." + relation + "'::regclass and a.attnum > 0"
+        " and col_description(a.attrelid, a.attnum) is null"
+    )
+
+    assert count > 0
+    assert undescribed == []
+
+
+def test_no_view_of_bi_is_owned_by_a_role_that_sees_everything(demo: Demo) -> None:
+    owners = demo.rows(
+        "select c.relname, r.rolname from pg_class c join pg_roles r on r.oid = c.relowner"
+        " where c.relnamespace = 'bi'::regnamespace"
+        " and (r.rolsuper or r.rolbypassrls or r.rolname <> 'vss_publisher'"
+        "      or not coalesce(c.reloptions, '{}') @> array['security_barrier=true'])"
+    )
+
+    assert owners == []
+
+
+def test_a_province_sees_its_own_rows_and_its_predecessors_and_nobody_elses(demo: Demo) -> None:
+    role = roles.provincial_reader("25")  # Phú Thọ took over Vĩnh Phúc
+    national = demo.one("select count(*) as n from bi.fct_arrears where current_province_code = '25'")["n"]
+
+    own = demo.one("select count(*) as n from bi.fct_arrears", role=role)["n"]
+
+    assert own == national > 0
+    for relation in RELATIONS:
+        with psycopg.connect(role_url(Settings(home=demo.home), role)) as connection:
+            cursor = connection.execute(f"select * from bi.{relation} limit 0")  # type: ignore[arg-type]
+            names = [column.name for column in cursor.description or []]
+        if "current_province_code" in names and relation != "dim_province":
+            foreign = demo.one(
+                f"select count(*) as n from bi.{relation} where current_province_code is distinct from '25'", role=role
+            )["n"]
+            assert foreign == 0, relation
+
+
+def test_a_province_without_submissions_sees_nothing_of_the_others(demo: Demo) -> None:
+    role = roles.provincial_reader("12")
+
+    assert demo.one("select count(*) as n from bi.fct_participation", role=role)["n"] == 0
+    assert demo.one("select count(*) as n from bi.dim_participant", role=role)["n"] == 0
+
+
+@pytest.mark.parametrize(
+    "relation", ["marts.fct_participation__rows", "raw.participants", "ops.submission", "vault.secret"]
+)
+@pytest.mark.parametrize("role", [roles.READER, "vss_reader_25"])
+def test_a_reader_reaches_nothing_behind_bi(demo: Demo, relation: str, role: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        demo.rows(f"select * from {relation} limit 1", role=role)
+
+
+def test_dbt_may_not_read_persons(demo: Demo) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        demo.rows("select si_number from raw.participants limit 1", role=roles.TRANSFORMER, pin=None)
+
+
+def test_a_reader_pinned_on_what_was_never_published_is_told_so(demo: Demo) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="999 was never published"):
+        demo.rows("select * from bi.dim_month", pin=999)
+
+
+def test_the_views_are_those_of_the_manifest(demo: Demo) -> None:
+    wanted = {relation.name for relation in bi.relations(demo.home / "dbt" / "target" / "manifest.json")}
+    there = {
+        row["relname"] for row in demo.rows("select relname from pg_class where relnamespace = 'bi'::regnamespace")
+    }
+
+    assert there == wanted | {"publication"}
