@@ -28,10 +28,13 @@ def ingest(
     run_id = f"ingest-{uuid.uuid4().hex[:12]}"
     place = inbox or configured.inbox
     assert place is not None
-    for folder in arrivals.discover(configured, place, sender=sender, submission=submission):
-        state = arrivals.load_and_gate(configured, run_id, folder)
+    failed = 0
+    for folder, state in arrivals.load_all(
+        configured, run_id, arrivals.discover(configured, place, sender=sender, submission=submission)
+    ):
         print(f"{folder.parent.name}/{folder.name}: {state}")
-    raise typer.Exit(exit_code(configured, run_id))
+        failed += state == "error"
+    raise typer.Exit(exit_code(configured, run_id) or int(failed > 0))
 
 
 def status(

@@ -9,6 +9,7 @@ from typing import IO, cast
 
 import fsspec
 
+from warehouse.errors import UsageError
 from warehouse.settings import Settings
 
 _BLOCK = 1 << 20
@@ -20,7 +21,12 @@ def keep(settings: Settings, source: Path) -> tuple[str, Path]:
     The file to parse is the archived copy where the archive is a local folder, so that nobody can change it after it
     was verified; otherwise it is `source`.
     """
-    filesystem, root = fsspec.core.url_to_fs(settings.archive)
+    try:
+        filesystem, root = fsspec.core.url_to_fs(settings.archive)
+    except (ValueError, ImportError):
+        raise UsageError(
+            "VSS_ARCHIVE is no URL that fsspec can open: use a folder, or install what its scheme needs."
+        ) from None
     filesystem.makedirs(root, exist_ok=True)
     part = f"{root}/.{uuid.uuid4().hex}"
     digest = hashlib.sha256()

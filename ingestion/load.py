@@ -247,7 +247,7 @@ def _check_against_manifest(file: ManifestFile, contract: Contract, tally: _Tall
                 "column": name, "declared": str(declared), "parsed": str(parsed), "difference": str(parsed - declared),
             }  # fmt: skip
             tally.faults.append(Fault("E-TOTAL", args, file=file.path, where=name))
-    tolerated = max(contract.tolerance_rows, int(tally.rows * contract.tolerance_share))
+    tolerated = contract.tolerated(tally.rows)
     if tally.rejected > tolerated:
         tally.faults.append(
             Fault(

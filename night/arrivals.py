@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ingestion import inbox as inboxes
@@ -14,6 +16,7 @@ from ingestion.receipts import write_outbox
 from night.journal import Stage, stage, write
 from warehouse import roles
 from warehouse.connection import connect
+from warehouse.errors import VssError
 from warehouse.settings import Settings
 
 
@@ -27,6 +30,23 @@ def discover(
     return [
         folder.path for folder in found if known.get((folder.submission_id, folder.manifest_sha256)) not in ledger.FINAL
     ]
+
+
+def load_all(settings: Settings, run_id: str, folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Take folders as far as each goes; one that fails unexpectedly ends in `error` and never stops the others.
+
+    Raises UnreachableError and UsageError: without the database or the archive no other folder fares better.
+    """
+    for folder in folders:
+        try:
+            state = load_and_gate(settings, run_id, folder)
+        except VssError:
+            raise
+        except Exception:
+            if "VSS_DEBUG" in os.environ:
+                raise
+            state = "error"
+        yield folder, state
 
 
 def load_and_gate(settings: Settings, run_id: str, folder: Path) -> str:

@@ -36,13 +36,10 @@ def load_and_gate(batch: list[str], *, run_id: str, inbox: str | None, date: str
     configured = _ready()
     states: dict[str, int] = {}
     errors: list[str] = []
-    for folder in batch:
-        try:
-            state = arrivals.load_and_gate(configured, run_id, Path(folder))
-        except Exception as error:  # noqa: BLE001 - noted in the journal; the other senders go on
-            state = "error"
-            errors.append(f"{Path(folder).name}: {type(error).__name__}")
+    for folder, state in arrivals.load_all(configured, run_id, map(Path, batch)):
         states[state] = states.get(state, 0) + 1
+        if state == "error":
+            errors.append(folder.name)
     if errors:
         raise RuntimeError("could not load " + ", ".join(errors)) from None
     return states

@@ -21,7 +21,7 @@ def metadata_url(settings: Settings) -> str:
     parts = urlsplit(admin)
     name = parts.path.strip("/") + "_airflow"
     word = password(settings, ROLE)
-    with open_connection(admin, autocommit=True) as connection:
+    with open_connection(admin, autocommit=True, is_admin=True) as connection:
         try:
             if connection.execute("select 1 from pg_roles where rolname = %s", [ROLE]).fetchone() is None:
                 connection.execute(

@@ -35,12 +35,16 @@ def connect(settings: Settings, role: str, *, autocommit: bool = False) -> Conne
     return open_connection(role_url(settings, role), autocommit=autocommit)
 
 
-def open_connection(url: str, *, autocommit: bool = False) -> Connection:
+def open_connection(url: str, *, autocommit: bool = False, is_admin: bool = False) -> Connection:
     """Connect to a URL. Raises UnreachableError or UsageError with what to do."""
     try:
         connection: Connection = psycopg.connect(url, autocommit=autocommit, connect_timeout=10)
     except psycopg.OperationalError as error:
         place = f"{urlsplit(url).hostname}:{urlsplit(url).port or 5432}"
+        if is_admin and ("authentication failed" in str(error) or "does not exist" in str(error)):
+            raise UsageError(
+                f"The server at {place} refuses the role, password or database of VSS_DATABASE_URL: correct the URL."
+            ) from None
         if "password authentication failed" in str(error) or "does not exist" in str(error):
             raise UsageError(f"The database at {place} is not set up for this VSS_HOME: run `vss migrate`.") from None
         raise UnreachableError(

@@ -89,7 +89,12 @@ def fill_provinces(settings: Settings) -> None:
         cursor.executemany(
             """
             insert into ops.province values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            on conflict (province_key) do update set name_vi = excluded.name_vi, name_en = excluded.name_en
+            on conflict (province_key) do update set
+                territory_key = excluded.territory_key, province_code = excluded.province_code,
+                vintage = excluded.vintage, name_vi = excluded.name_vi, name_en = excluded.name_en,
+                valid_from = excluded.valid_from, valid_to = excluded.valid_to,
+                current_province_code = excluded.current_province_code,
+                is_code_reused = excluded.is_code_reused, predecessors = excluded.predecessors
             """,
             [
                 (p.province_key, p.territory_key, p.province_code, p.vintage, p.name_vi, p.name_en, p.valid_from,

@@ -7,8 +7,6 @@ from pathlib import Path
 import alembic.command
 import alembic.config
 import psycopg
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from warehouse import roles, server
@@ -24,7 +22,7 @@ def migrate(settings: Settings) -> None:
     """Bring roles and schema up to date. Raises UsageError when the URL's role may not create roles."""
     if settings.is_embedded:
         _ensure_database(server.ensure_running(settings))
-    with open_connection(admin_url(settings), autocommit=True) as admin:
+    with open_connection(admin_url(settings), autocommit=True, is_admin=True) as admin:
         _require_power(admin)
         admin.execute("select pg_advisory_lock(hashtext('vss migrate'))")
         roles.ensure_roles(admin, settings, current_codes())
@@ -53,13 +51,6 @@ def migrate(settings: Settings) -> None:
         admin.execute("create extension if not exists btree_gist")
         _upgrade(settings)
         fill_provinces(settings)
-
-
-def is_current(settings: Settings) -> bool:
-    """Whether the schema is the newest this code knows."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with engine(settings, roles.MIGRATOR).connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
 
 
 def _upgrade(settings: Settings) -> None:
@@ -91,5 +82,6 @@ def _require_power(admin: psycopg.Connection[tuple[object, ...]]) -> None:
     row = admin.execute("select rolsuper or rolcreaterole from pg_roles where rolname = current_user").fetchone()
     if row is None or not row[0]:
         raise UsageError(
-            "The role of VSS_DATABASE_URL may not create roles: use one with CREATEROLE that owns the database."
+            "The role of VSS_DATABASE_URL may not create roles: use one with CREATEROLE and CREATEDB"
+            " that owns the database."
         )

@@ -62,6 +62,8 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
     for role in logins:
         for group in groups if role.startswith(READER) else ():
             admin.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role)))
+    # a build sorts and hashes millions of rows in two threads; readers keep the server's modest default
+    admin.execute(sql.SQL("alter role {} set work_mem = '256MB'").format(sql.Identifier(TRANSFORMER)))
     for role, timeout in ((READER, "10min"), (ENGINEER, "60min")):
         admin.execute(
             sql.SQL("alter role {} set statement_timeout = {}").format(sql.Identifier(role), sql.Literal(timeout))

@@ -186,24 +186,39 @@ def _make_data_directory(server: Server) -> None:
 
 
 def _port(settings: Settings, server: Server) -> int:
-    known = json.loads(server.state.read_text())["port"] if server.state.exists() else None
+    known = _running_port(server) or _remembered_port(server)
     if settings.port is not None:
         port = settings.port
     elif known is not None:
-        port = int(known)
+        port = known
     else:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
     if known is not None and port != known and _is_running(server):
-        return int(known)
-    if port != known:
+        return known
+    if port != _remembered_port(server):
         write_private(server.state, json.dumps({"port": port}))
     conf = server.data / "vss.conf"
     conf.write_text(_CONF.format(port=port))
     if server.user is not None:
         shutil.chown(conf, server.user, server.user)
     return port
+
+
+def _remembered_port(server: Server) -> int | None:
+    try:
+        return int(json.loads(server.state.read_text())["port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _running_port(server: Server) -> int | None:
+    """The port a running server says it listens on (the fourth line of postmaster.pid)."""
+    if not _is_running(server):
+        return None
+    lines = (server.data / "postmaster.pid").read_text().splitlines()
+    return int(lines[3]) if len(lines) > 3 else None
 
 
 def _start(server: Server, port: int) -> None:

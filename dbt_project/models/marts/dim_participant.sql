@@ -1,7 +1,6 @@
 -- one row per person and territory, as in the latest month
 {{ config(
     slice_by=['territory_key'],
-    rows_indexes=[['participant_key']],
     meta={'distinct_on': 'participant_key'},
 ) }}
 
