@@ -45,3 +45,32 @@ def freshness(connection: Connection) -> str:
         f"Figures rest on {row[0]} accepted submissions up to {month:%Y-%m}; "
         f"the last one came in on {received.astimezone(LOCAL):%Y-%m-%d %H:%M} (Asia/Ho_Chi_Minh)."
     )
+
+
+def changes(connection: Connection, build_id: int) -> str:
+    """What a build brings: the submissions that are new in it, and how much it made anew."""
+    new = connection.execute(
+        """
+        select distinct s.submission_id from ops.build_input i
+        join ops.load l on l.load_id = i.load_id
+        join ops.submission s on s.sub_no = l.sub_no
+        join ops.build b on b.build_id = i.build_id
+        left join ops.publication base on base.publication_id = b.base_id
+        where i.build_id = %s and not exists (
+            select from ops.build_input before where before.build_id = base.build_id and before.load_id = i.load_id
+        )
+        order by 1
+        """,
+        [build_id],
+    ).fetchall()
+    made = connection.execute(
+        "select count(*), coalesce(sum(row_count), 0), bool_or(b.is_full) from ops.build b"
+        " left join ops.slice s on s.build_id = b.build_id where b.build_id = %s",
+        [build_id],
+    ).fetchone()
+    assert made is not None
+    names = [str(row[0]) for row in new]
+    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    brought = f"{len(names)} new submissions ({listed})" if names else "No new submission"
+    reason = "; everything was made anew" if made[2] else ""
+    return f"{brought}{reason}: {made[0]} slices, {made[1]} rows."

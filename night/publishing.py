@@ -6,7 +6,7 @@ import datetime as dt
 import time
 
 from night import dbt_runs
-from night.freshness import completeness, freshness
+from night.freshness import changes, completeness, freshness
 from night.journal import Stage, stage, write
 from warehouse import bi, builds, publication, roles
 from warehouse.connection import connect
@@ -78,17 +78,15 @@ def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) 
             mark.outcome = "nothing to do"
             return None
         counts = builds.row_counts(connection, waiting.build_id)
-        changes = ", ".join(f"{name} {slices} slices {rows} rows" for name, slices, rows in counts)
         with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
-            begun = time.monotonic()
             publication.stage(publisher, waiting)
-            number = publication.flip(
-                publisher,
-                waiting,
-                completeness=completeness(publisher, now=now),
-                freshness=freshness(publisher),
-                changes=changes,
-            )
+            words = {
+                "completeness": completeness(publisher, now=now),
+                "freshness": freshness(publisher),
+                "changes": changes(publisher, waiting.build_id),
+            }
+            begun = time.monotonic()
+            number = publication.flip(publisher, waiting, **words)
             mark.message = f"flip {1000 * (time.monotonic() - begun):.1f} ms"
             facts = [(r.name, r.main_feed) for r in bi.relations(dbt_runs.manifest_path(settings)) if r.main_feed]
             publication.fill_published_totals(publisher, facts)

@@ -566,6 +566,24 @@ create function vault.pseudonym(key bytea, number text) returns uuid
 language sql stable parallel safe as $$
     select encode(substring(sha256(key || convert_to(number, 'UTF8')) from 1 for 16), 'hex')::uuid
 $$;
+
+-- the one way back from a key to a person: needs the number of a case, and leaves a row behind
+create function vault.identify(wanted uuid, case_no text)
+returns table (si_number text, personal_id text, full_name text, birth_date text)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if coalesce(trim(case_no), '') = '' then
+        raise exception 'a person is identified for a case: name its number' using errcode = '22023';
+    end if;
+    insert into vault.access_log (participant_key, case_no) values (wanted, identify.case_no);
+    return query
+        select r.si_number, r.personal_id, r.full_name, r.birth_date
+        from raw.participants r
+        where vault.pseudonym((select s.value from vault.secret s where s.name = 'pseudonym'), r.si_number) = wanted
+        order by r.month desc, r.load_id desc
+        limit 1;
+end $$;
+revoke all on function vault.identify(uuid, text) from public;
 reset role;
 
 -- ------------------------------------------------------------------------------------------------ grants
