@@ -19,9 +19,9 @@ HEADS = (
 
 
 @pytest.fixture(scope="module")
-def corrected(demo: Demo) -> int:
+def corrected(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> int:
     """The publication after a correction of one small province, landed after the demo."""
-    inbox = demo.home / "correction_inbox"
+    inbox = tmp_path_factory.mktemp("correction")
     demo.vss("synth", "--correction", "--out", str(inbox))
     demo.vss("ingest", "--inbox", str(inbox))
     demo.vss("build")
