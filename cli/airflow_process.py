@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from warehouse.airflow_metadata import metadata_url
+from warehouse.airflow_metadata import metadata_url, migrated_version, note_migrated_version
 from warehouse.errors import VssError
 from warehouse.files import secret
 from warehouse.settings import PROJECT, Settings
@@ -47,16 +47,13 @@ def migrate_metadata(settings: Settings) -> None:
     """Create or upgrade Airflow's metadata; skipped when this version has done it for this database before."""
     import importlib.metadata
 
-    home = settings.home / "airflow"
-    url = metadata_url(settings)
-    mark = home / "migrated"
-    now = f"{importlib.metadata.version('apache-airflow-core')} {url.rpartition('@')[2]}"
-    if mark.exists() and mark.read_text() == now:
+    now = f"airflow {importlib.metadata.version('apache-airflow-core')}"
+    if migrated_version(settings) == now:
         return
     done = _airflow(settings, "db", "migrate")
     if done != 0:
-        raise VssError(f"Airflow's metadata could not be upgraded: read {home / 'last_run.log'}.")
-    mark.write_text(now)
+        raise VssError(f"Airflow's metadata could not be upgraded: read {log_path(settings)}.")
+    note_migrated_version(settings, now)
 
 
 def run_dag(settings: Settings, dag: str, *, conf: dict[str, str | None]) -> int:

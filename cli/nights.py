@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ def nightly(
     date: Annotated[str | None, typer.Option(help="Business date, YYYY-MM-DD.")] = None,
 ) -> None:
     """The whole night as one DAG run in Airflow, without a scheduler."""
+    if date is not None and not _is_date(date):
+        raise UsageError(f"{date} is no date: write --date YYYY-MM-DD.")
     configured = settings()
     place = inbox or configured.inbox
     assert place is not None
@@ -49,6 +52,14 @@ def nightly(
     if ledger_code == 0 and code != 0:
         raise VssError(f"A task failed outside the ledger: read {airflow_process.log_path(configured)}.")
     raise typer.Exit(ledger_code)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 class _Progress:

@@ -241,6 +241,9 @@ def _national_rows(connection: Connection, months: Sequence[dt.date]) -> list[_R
         select
             n.month, n.indicator, n.actual, coalesce(n.is_computed, false),
             (select sum(p.actual) from bi.rpt_plan_attainment p
+             -- a merged province may send its predecessors' months; they are not on that month's map
+             join bi.dim_province d on d.province_key = p.province_key
+                 and p.month >= d.valid_from and p.month < d.valid_to
              where p.geo_level = 'province' and p.month = n.month and p.indicator = n.indicator)
         from bi.rpt_plan_attainment n
         where n.geo_level = 'national' and n.month = any(%s) and n.indicator = any(%s) and n.actual is not null

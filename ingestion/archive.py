@@ -28,6 +28,9 @@ def keep(settings: Settings, source: Path) -> tuple[str, Path]:
             "VSS_ARCHIVE is no URL that fsspec can open: use a folder, or install what its scheme needs."
         ) from None
     filesystem.makedirs(root, exist_ok=True)
+    if "file" in _protocols(filesystem):
+        # the bytes as received name persons
+        Path(root).chmod(0o700)
     part = f"{root}/.{uuid.uuid4().hex}"
     digest = hashlib.sha256()
     with source.open("rb") as stream, cast("IO[bytes]", filesystem.open(part, "wb")) as target:
@@ -41,5 +44,8 @@ def keep(settings: Settings, source: Path) -> tuple[str, Path]:
     else:
         filesystem.makedirs(f"{root}/{sha256[:2]}", exist_ok=True)
         filesystem.mv(part, final)
-    is_local = "file" in (filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,))
-    return sha256, Path(final) if is_local else source
+    return sha256, Path(final) if "file" in _protocols(filesystem) else source
+
+
+def _protocols(filesystem: fsspec.AbstractFileSystem) -> tuple[str, ...]:
+    return filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)

@@ -235,10 +235,20 @@ CATALOGUE: Mapping[str, Message] = {
         "Cần điền ít nhất một trong các cột: {columns}.",
         "At least one of these columns must be filled in: {columns}.",
     ),
+    "E-WAITING": Message(
+        "Chưa nhận đủ tệp {file}. Lần gửi chờ đến khi tệp đầy đủ; hãy gửi nốt.",
+        "{file} is missing or not complete. The submission waits for it: send the rest.",
+    ),
+    "E-FUTURE": Message(
+        "Ngày chốt sau ngày nhận ({received}). Hãy sửa ngày chốt.",
+        "The closing date lies after the day of receipt ({received}). Correct the date.",
+    ),
     # a person decides
     "E-HELD-WAGE": Message(
-        "Mức đóng bình quân {actual} khác xa mức {expected} của kỳ trước. Hãy kiểm tra đơn vị tính; chờ quyết định.",
-        "The average wage base of {actual} is far from {expected} before. Check the unit; a person decides.",
+        "Trung vị {column} nằm ngoài khoảng {expected} đồng tính theo lương tối thiểu vùng. "
+        "Hãy kiểm tra đơn vị tính; chờ quyết định.",
+        "The median of {column} lies outside {expected} đồng, the range by the regional minimum wage. "
+        "Check the unit; a person decides.",
     ),
     "E-HELD-TOTAL": Message(
         "Tổng cột {column} là {actual}, kỳ trước {expected}. Hãy kiểm tra đơn vị tính; chờ quyết định.",

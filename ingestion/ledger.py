@@ -53,6 +53,8 @@ def enter(connection: Connection, folder: Folder, manifest: Manifest | None, sta
         {"digest": folder.manifest_sha256, "id": folder.submission_id},
     )
     late = None if manifest is None or folder.received_at is None else _late(manifest, folder.received_at)
+    if late and manifest is not None and _was_on_time(connection, manifest):
+        late = False
     row = connection.execute(
         """
         insert into ops.submission as s (
@@ -68,6 +70,7 @@ def enter(connection: Connection, folder: Folder, manifest: Manifest | None, sta
             received_at = coalesce(s.received_at, excluded.received_at),
             is_late = coalesce(s.is_late, excluded.is_late),
             manifest = coalesce(s.manifest, excluded.manifest),
+            errors = case when s.state in ('waiting', 'verified') then '[]' else s.errors end,
             state = case when s.state in ('waiting', 'verified') then excluded.state else s.state end,
             fence = s.fence + 1, worker_pid = excluded.worker_pid
         returning sub_no, state, fence
@@ -92,6 +95,14 @@ def enter(connection: Connection, folder: Folder, manifest: Manifest | None, sta
     ).fetchone()
     assert row is not None
     return Entry(int(str(row[0])), str(row[1]), int(str(row[2])))
+
+
+def note_waiting(connection: Connection, entry: Entry, files: Sequence[str]) -> None:
+    """Say on the receipt what a submission waits for; forgotten as soon as it is complete."""
+    faults = [Fault("E-WAITING", {"file": name}, file=name).as_json() for name in files]
+    connection.execute(
+        "update ops.submission set errors = %s where sub_no = %s and state = 'waiting'", [Jsonb(faults), entry.sub_no]
+    )
 
 
 def lock_slices(connection: Connection, manifest: Manifest) -> None:
@@ -213,3 +224,13 @@ def _late(manifest: Manifest, received_at: dt.datetime) -> bool | None:
     verdicts = [is_late(file.feed, manifest.sender, manifest.period, received_at) for file in manifest.files]
     known = [verdict for verdict in verdicts if verdict is not None]
     return any(known) if known else None
+
+
+def _was_on_time(connection: Connection, manifest: Manifest) -> bool:
+    """A correction does not make an on-time first version late (R24)."""
+    row = connection.execute(
+        "select 1 from ops.submission where sender = %s and period = %s and version < %s and is_late is false"
+        " and state in ('accepted', 'accepted_with_rejects') limit 1",
+        [manifest.sender, manifest.period, manifest.version],
+    ).fetchone()
+    return row is not None

@@ -6,6 +6,7 @@ nothing, or after it and is found in the ledger by the next worker.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import json
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from psycopg import Rollback, sql
 
 from ingestion import ledger
 from ingestion.contracts import Contract, load_contracts
+from ingestion.deadlines import LOCAL
 from ingestion.duplicates import KeySpill
 from ingestion.inbox import Fault, Folder, Verified, verify
 from ingestion.manifest import UNIT_FACTOR, Manifest, ManifestFile, period_month
@@ -67,6 +69,8 @@ def load_submission(settings: Settings, folder: Folder) -> Loaded:
             entry = ledger.enter(
                 connection, folder, verified.manifest, "waiting" if verified.waiting_for else "verified"
             )
+        if entry.state == "waiting":
+            ledger.note_waiting(connection, entry, verified.waiting_for)
         if entry.is_final or entry.state in ("waiting", "loaded"):
             return Loaded(entry.sub_no, folder.submission_id, entry.state)
         with connection.transaction():
@@ -92,10 +96,11 @@ def _load(connection: Connection, entry: ledger.Entry, folder: Folder, verified:
     if faults:
         return _reject(connection, entry, faults)
     tallies: list[tuple[int, ManifestFile, _Tally]] = []
+    received_on = None if folder.received_at is None else folder.received_at.astimezone(LOCAL).date()
     with connection.transaction(force_rollback=False) as savepoint:
         for file, path in verified.files:
             load_id = ledger.open_load(connection, entry.sub_no, file)
-            tally = _Tally() if path is None else _copy_file(connection, load_id, file, path, manifest)
+            tally = _Tally() if path is None else _copy_file(connection, load_id, file, path, manifest, received_on)
             tallies.append((load_id, file, tally))
             faults += tally.faults
         if faults:
@@ -122,7 +127,14 @@ def _reject(connection: Connection, entry: ledger.Entry, faults: list[Fault]) ->
     return "rejected"
 
 
-def _copy_file(connection: Connection, load_id: int, file: ManifestFile, path: Path, manifest: Manifest) -> _Tally:
+def _copy_file(
+    connection: Connection,
+    load_id: int,
+    file: ManifestFile,
+    path: Path,
+    manifest: Manifest,
+    received_on: dt.date | None,
+) -> _Tally:
     """Stream one file into `raw.<feed>`; faults of the whole file end in the tally, not in an exception."""
     contract = load_contracts()[file.feed]
     tally = _Tally()
@@ -137,7 +149,7 @@ def _copy_file(connection: Connection, load_id: int, file: ManifestFile, path: P
         try:
             # a savepoint of its own: a COPY that is broken off must not take the other files' verdicts with it
             with connection.transaction(), connection.cursor().copy(statement) as copy:
-                for rows in _judged(file, path, contract, manifest, tally, keys):
+                for rows in _judged(file, path, contract, manifest, tally, keys, received_on):
                     lead: list[pl.Expr | pl.Series] = [pl.lit(load_id).alias("load_id"), rows["row_no"].alias("row_no")]
                     if contract.partition_by_month:
                         lead.append(pl.lit(month).alias("month"))
@@ -156,9 +168,17 @@ def _copy_file(connection: Connection, load_id: int, file: ManifestFile, path: P
 
 
 def _judged(
-    file: ManifestFile, path: Path, contract: Contract, manifest: Manifest, tally: _Tally, keys: KeySpill
+    file: ManifestFile,
+    path: Path,
+    contract: Contract,
+    manifest: Manifest,
+    tally: _Tally,
+    keys: KeySpill,
+    received_on: dt.date | None,
 ) -> Iterator[pl.DataFrame]:
-    verdicts = compile_verdicts(contract, unit=file.unit, period=manifest.period, basis=file.basis)
+    verdicts = compile_verdicts(
+        contract, unit=file.unit, period=manifest.period, basis=file.basis, received_on=received_on
+    )
     reader = open_rows(path, file, contract)
     normalised = 0
     for block in reader:

@@ -7,6 +7,7 @@ passes are built from the same rules.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import functools
 import json
@@ -228,17 +229,20 @@ class Verdicts:
         return result
 
 
-def compile_verdicts(contract: Contract, *, unit: Unit, period: str, basis: Basis = "month") -> Verdicts:
+def compile_verdicts(
+    contract: Contract, *, unit: Unit, period: str, basis: Basis = "month", received_on: dt.date | None = None
+) -> Verdicts:
     """Compile a feed's rules once for a file.
 
     `unit` is what its `*_vnd` columns are sent in, `period` the manifest's (a rule may begin with a period). `basis`
-    changes no rule on rows today; it is part of what a file declares and keeps callers from dropping it.
+    changes no rule on rows today; it is part of what a file declares and keeps callers from dropping it. `received_on`
+    is the local day of receipt: an indicator may be about any day up to it (semantics.md R3).
     """
     if basis not in {"month", "ytd"}:
         raise ValueError(f"unknown basis {basis}")
     factor = UNIT_FACTOR[unit]
     plans = tuple(_plan(column, period=period, factor=factor) for column in contract.columns)
-    row_faults = _row_faults(contract, plans)
+    row_faults = _row_faults(contract, plans, received_on)
     typed = [plan.typed.alias(plan.column.name) for plan in plans]
     across = [broken for _, (_, broken, _) in row_faults]
     doubts = [expression for plan in plans for expression in _first_tests(plan)]
@@ -425,6 +429,9 @@ def _decimal_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
         faults += (("E-FRACTION", too_fine, {"scale": column.scale}),)
     if column.minimum == 0:
         faults += (("E-NEGATIVE", reads & cell.str.contains(r"^-.*[1-9]"), {}),)
+    if column.maximum is not None:
+        limits: dict[str, object] = {"minimum": column.minimum, "maximum": column.maximum}
+        faults += (("E-RANGE", reads & (cell.cast(pl.Float64, strict=False) > column.maximum), limits),)
     top = 10**_NUMERIC_WHOLE_DIGITS - 1
     too_long = reads & cell.str.contains(rf"^-?0*[1-9][0-9]{{{_NUMERIC_WHOLE_DIGITS},}}")
     faults += (("E-RANGE", too_long, {"minimum": -top, "maximum": top}),)
@@ -467,7 +474,9 @@ def _month_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
 # ------------------------------------------------------------------------------------------------------ rules on rows
 
 
-def _row_faults(contract: Contract, plans: Sequence[_ColumnPlan]) -> tuple[tuple[str, Fault], ...]:
+def _row_faults(
+    contract: Contract, plans: Sequence[_ColumnPlan], received_on: dt.date | None
+) -> tuple[tuple[str, Fault], ...]:
     typed = {plan.column.name: plan.typed for plan in plans}
     faults: list[tuple[str, Fault]] = []
     for smaller, larger in contract.not_above.items():
@@ -478,6 +487,9 @@ def _row_faults(contract: Contract, plans: Sequence[_ColumnPlan]) -> tuple[tuple
         faults.append((names[0], ("E-ONE-OF", nothing, {"columns": names})))
     if contract.unit_and_measure_of_indicator:
         faults += _indicator_faults()
+        if received_on is not None:
+            future = typed["as_of_date"] > pl.lit(received_on)
+            faults.append(("as_of_date", ("E-FUTURE", future, {"received": received_on.isoformat()})))
     return tuple(faults)
 
 

@@ -116,11 +116,11 @@ limit %(at_most)s
 
 _FEEDS: LiteralString = """
 with latest as (
-    select feed, max(period) as period from bi.rpt_completeness where state <> 'missing' group by feed
+    select feed, max(period) as period from bi.rpt_completeness where state in ('accepted', 'accepted_with_rejects') group by feed
 )
-select c.feed, c.period, count(*) filter (where c.state <> 'missing') as is_in,
-    count(*) filter (where c.is_late and c.state <> 'missing') as late,
-    count(*) filter (where c.state = 'missing') as missing,
+select c.feed, c.period, count(*) filter (where c.state in ('accepted', 'accepted_with_rejects')) as is_in,
+    count(*) filter (where c.is_late and c.state in ('accepted', 'accepted_with_rejects')) as late,
+    count(*) filter (where c.state not in ('accepted', 'accepted_with_rejects')) as missing,
     coalesce(sum(c.rows), 0)::bigint as rows, coalesce(sum(c.rows_rejected), 0)::bigint as rows_rejected
 from bi.rpt_completeness as c
 join latest using (feed, period)
@@ -130,9 +130,9 @@ order by missing desc, c.feed
 
 _SENDERS: LiteralString = """
 with latest as (
-    select max(period) as period from bi.rpt_completeness where feed = 'participants' and state <> 'missing'
+    select max(period) as period from bi.rpt_completeness where feed = 'participants' and state in ('accepted', 'accepted_with_rejects')
 )
-select c.period, p.name_vi, p.name_en, count(*) filter (where c.state <> 'missing') as feeds_in,
+select c.period, p.name_vi, p.name_en, count(*) filter (where c.state in ('accepted', 'accepted_with_rejects')) as feeds_in,
     count(*) as feeds_expected, coalesce(bool_or(c.is_late), false) as is_late
 from bi.rpt_completeness as c
 join latest using (period)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
+from psycopg.types.string import TextLoader
 
 from warehouse import roles
 from warehouse.builds import Build
@@ -58,39 +59,53 @@ def flip(connection: Connection, build: Build, *, completeness: str, freshness: 
 def fill_published_totals(connection: Connection, facts: Sequence[tuple[str, str]]) -> None:
     """Write the fourth point of the control totals: what readers see of each load, summed over the views they use.
 
-    `facts` names (relation, feed). The amounts of a file with year-to-date basis are differenced on the way, so they
-    have no counterpart to the đồng and keep an empty fourth point.
+    `facts` names (relation, feed). A month's file is summed by its submission; the amounts of a year-to-date file are
+    differenced on the way, so their counterpart is the sum over the year to that month. What a fact works out itself
+    (months owed) or never differences (heads) has no counterpart and stays empty.
     """
     for relation, feed in facts:
-        loads = connection.execute(
-            """
-            select l.load_id, s.submission_id, l.totals from ops.input i
-            join ops.load l on l.load_id = i.load_id join ops.submission s on s.sub_no = l.sub_no
-            where l.feed = %s and l.basis = 'month' and exists (
-                select from jsonb_each(l.totals) t where t.value ->> 'published' is null)
-            """,
-            [feed],
-        ).fetchall()
         there = connection.execute(
             "select a.attname from pg_attribute a"
             " where a.attrelid = format('bi.%%I', %s::text)::regclass and a.attnum > 0",
             [relation],
         )
-        columns = sorted(
-            {str(row[0]) for row in there} & {name for load in loads for name in cast("dict[str, Any]", load[2])}
-        )
-        if not loads or not columns:
-            continue
-        sums = sql.SQL(", ").join(
-            sql.SQL("{}, coalesce(sum({}), 0)").format(sql.Literal(name), sql.Identifier(name)) for name in columns
-        )
-        query = sql.SQL(
-            "select submission_id, jsonb_build_object({}) from {} where submission_id = any(%s) group by submission_id"
-        ).format(sums, sql.Identifier("bi", relation))
-        seen: dict[Any, Any] = dict(cast("Any", connection.execute(query, [[load[1] for load in loads]]).fetchall()))
-        for load_id, submission_id, _ in loads:
-            shown = seen.get(submission_id, dict.fromkeys(columns, 0))
-            connection.execute("select ops.note_published(%s, %s)", [load_id, Jsonb(shown)])
+        names = {str(row[0]) for row in there} - {"months_owed"}
+        for basis in ("month", "ytd"):
+            loads = connection.execute(
+                """
+                select l.load_id, s.submission_id, l.totals from ops.input i
+                join ops.load l on l.load_id = i.load_id join ops.submission s on s.sub_no = l.sub_no
+                where l.feed = %s and l.basis = %s and exists (
+                    select from jsonb_each(l.totals) t where t.value ->> 'published' is null)
+                """,
+                [feed, basis],
+            ).fetchall()
+            sent = {name for load in loads for name in cast("dict[str, Any]", load[2])}
+            columns = sorted(name for name in names & sent if basis == "month" or name.endswith("_vnd"))
+            if columns:
+                _note_sums(connection, relation, columns, [(row[0], row[1]) for row in loads], basis)
+
+
+def _note_sums(
+    connection: Connection, relation: str, columns: Sequence[str], loads: Sequence[tuple[object, object]], basis: str
+) -> None:
+    sums = sql.SQL(", ").join(
+        sql.SQL("{}, coalesce(sum(r.{}), 0)").format(sql.Literal(name), sql.Identifier(name)) for name in columns
+    )
+    by_submission = (
+        "select r.submission_id, jsonb_build_object({}) from {} r where r.submission_id = any(%s) group by 1"
+    )
+    to_date = (
+        "select i.submission_id, jsonb_build_object({}) from {} r"
+        " join (select distinct submission_id, territory_key, month from ops.input where submission_id = any(%s)) i"
+        " on r.territory_key = i.territory_key and r.month <= i.month and r.month >= date_trunc('year', i.month)"
+        " group by 1"
+    )
+    query = sql.SQL(by_submission if basis == "month" else to_date).format(sums, sql.Identifier("bi", relation))
+    seen: dict[Any, Any] = dict(cast("Any", connection.execute(query, [[name for _, name in loads]]).fetchall()))
+    for load_id, submission_id in loads:
+        shown = seen.get(submission_id, dict.fromkeys(columns, 0))
+        connection.execute("select ops.note_published(%s, %s)", [load_id, Jsonb(shown)])
 
 
 def current(settings: Settings) -> Publication | None:
@@ -147,16 +162,18 @@ def as_of(settings: Settings, wanted: str, query: str, out: TextIO) -> None:
         connection.read_only = True
         connection.execute("select set_config('vss.publication', %s, false)", [str(number)])
         connection.execute("set search_path = bi")
+        # dates as the server writes them: infinity is a date there and none in Python
+        connection.adapters.register_loader("date", TextLoader)
         try:
             cursor = connection.execute(query.encode())
+            if cursor.description is None:
+                raise UsageError("The query returns no rows: write a select.")
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow([column.name for column in cursor.description])
+            for row in cursor:
+                writer.writerow(row)
         except psycopg.Error as error:
             raise UsageError(f"The query failed: {str(error).splitlines()[0]}") from None
-        if cursor.description is None:
-            raise UsageError("The query returns no rows: write a select.")
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([column.name for column in cursor.description])
-        for row in cursor:
-            writer.writerow(row)
 
 
 def _require_published(connection: Connection, number: int) -> None:

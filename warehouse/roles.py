@@ -47,7 +47,7 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
     for role in logins:
         if role not in known:
             admin.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
-        if role not in known or not _can_log_in(admin, role, password(settings, role)):
+        if role not in known or not can_log_in(admin, role, password(settings, role)):
             admin.execute(
                 sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(password(settings, role)))
             )
@@ -70,7 +70,8 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
         )
 
 
-def _can_log_in(admin: psycopg.Connection[tuple[object, ...]], role: str, word: str) -> bool:
+def can_log_in(admin: psycopg.Connection[tuple[object, ...]], role: str, word: str) -> bool:
+    """Whether a role's password is the one we know."""
     try:
         with psycopg.connect(admin.info.dsn, user=role, password=word, connect_timeout=5, dbname="postgres"):
             return True

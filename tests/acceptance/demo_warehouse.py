@@ -62,6 +62,10 @@ class Demo:
         content: dict[str, Any] = json.loads(self.vss("receipt", submission_id, "--json").stdout)
         return content
 
+    def status(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = json.loads(self.vss("status", "--json").stdout)
+        return entries
+
     def as_of(self, publication: int, query: str) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(self.vss("as-of", str(publication), query).stdout)))
 

@@ -152,6 +152,12 @@ def test_as_of_prints_csv_and_nothing_else_and_refuses_what_never_was(demo: Demo
     assert "Traceback" not in refused.stderr
 
 
+def test_as_of_prints_dates_that_never_end(demo: Demo) -> None:
+    rows = demo.as_of(1, "select province_key, valid_to from dim_province where province_key = '34-25'")
+
+    assert rows == [{"province_key": "34-25", "valid_to": "infinity"}]
+
+
 def test_a_model_that_fails_leaves_what_was_published(demo: Demo, corrected: int) -> None:
     before, shown = demo.publication(), demo.as_of(1, HEADS)
     settings = Settings(home=demo.home)

@@ -63,6 +63,33 @@ def test_control_totals_agree_at_all_four_points(demo: Demo) -> None:
     assert total["declared"] == total["parsed"] == total["loaded"] == total["published"] > 0
 
 
+def test_what_was_loaded_of_a_year_to_date_file_is_what_the_year_shows(demo: Demo) -> None:
+    feeds = demo.receipt("p10-2021-10-v1")["feeds"]
+    contributions = next(feed for feed in feeds if feed["feed"] == "contributions")
+
+    for column in ("paid_vnd", "due_vnd"):
+        total = contributions["totals"][column]
+        assert total["loaded"] == total["published"] > 0
+
+
+def test_no_total_is_published_otherwise_than_it_was_loaded(demo: Demo) -> None:
+    different = [
+        (entry["submission_id"], feed["feed"], column, total)
+        for entry in demo.status()
+        for feed in entry["feeds"]
+        for column, total in feed["totals"].items()
+        if feed["state"] == "published" and total["published"] not in (None, total["loaded"])
+    ]
+
+    assert different == []
+
+
+def test_a_waiting_submission_says_what_it_waits_for(demo: Demo) -> None:
+    (error,) = demo.receipt("p44-2021-10-v1")["errors"]
+
+    assert (error["code"], error["file"]) == ("E-WAITING", "arrears.csv")
+
+
 def test_the_outbox_holds_the_receipt_and_a_csv_for_the_clerk(demo: Demo) -> None:
     folder = demo.home / "outbox" / "province-27" / "p27-2021-10-v1"
 
@@ -86,8 +113,8 @@ def test_completeness_names_what_is_missing_and_what_is_late(demo: Demo) -> None
     }
 
     assert len(states) == 63
-    assert states["province-27"] == states["province-44"] == "missing"
-    assert states["province-26"] != "missing"
+    assert (states["province-27"], states["province-44"], states["province-20"]) == ("missing", "waiting", "missing")
+    assert states["province-26"] == "accepted"
     assert weekly == {"province-01": False, "province-26": False, "province-79": True}
 
 

@@ -1,4 +1,6 @@
 -- one row per inspection case and territory, from the latest list of the year that names it
+{{ config(slice_by=[], main_feed='inspections') }}
+
 with reported as (
     select * from {{ ref('int_inspection__as_reported') }}
 ),

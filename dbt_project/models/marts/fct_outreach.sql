@@ -1,5 +1,5 @@
 -- one row per event and territory, and month of the list for lists of a month
-{{ config(slice_by=['territory_key']) }}
+{{ config(slice_by=['territory_key'], main_feed='outreach') }}
 
 with outreach as (
     select * from {{ ref('stg_province__outreach') }}

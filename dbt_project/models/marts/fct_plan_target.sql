@@ -1,4 +1,6 @@
 -- one row per sender, document, revision, year, assignee, indicator and target kind
+{{ config(slice_by=[], main_feed='plan_targets') }}
+
 with plan_target as (
     select * from {{ ref('stg_submission__plan_target') }}
 ),
@@ -34,11 +36,13 @@ assigned as (
         latest.*,
         case
             when latest.assignee_kind = 'national' then 'national'
-            else coalesce(province.province_key, latest.province_key)
+            when latest.assignee_kind = 'province' then coalesce(province.province_key, 'unknown')
+            else latest.province_key
         end as assigned_province_key,
         case
             when latest.assignee_kind = 'national' then 'national'
-            else coalesce(province.territory_key, latest.territory_key)
+            when latest.assignee_kind = 'province' then coalesce(province.territory_key, 'unknown')
+            else latest.territory_key
         end as assigned_territory_key,
         case
             when latest.assignee_kind = 'national' then 'national'
@@ -47,7 +51,9 @@ assigned as (
         end as assigned_province_code,
         case
             when latest.assignee_kind = 'national' then 'national'
-            else coalesce(province.current_province_code, latest.current_province_code)
+            when latest.assignee_kind = 'province'
+                then coalesce(province.current_province_code, 'unknown')
+            else latest.current_province_code
         end as assigned_current_province_code
     from latest
     -- one province bears a code on a day: cannot fan out

@@ -1,5 +1,5 @@
 -- one row per policy, beneficiary, status, scenario, cut-off, month of the submission and territory
-{{ config(slice_by=['territory_key']) }}
+{{ config(slice_by=['territory_key'], main_feed='policy_relief') }}
 
 with policy_relief as (
     select * from {{ ref('stg_province__policy_relief') }}

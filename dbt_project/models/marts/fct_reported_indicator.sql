@@ -1,4 +1,6 @@
 -- one row per sender, submission, indicator, cut-off date, unit, measure and comparison
+{{ config(slice_by=[], main_feed='indicators') }}
+
 with indicator as (
     select * from {{ ref('stg_submission__indicator') }}
 ),

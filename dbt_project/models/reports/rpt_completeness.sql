@@ -113,7 +113,6 @@ sent as (
     select
         input.*,
         case
-            when input.is_nil then 'nil'
             when input.rejected > 0 then 'accepted_with_rejects'
             else 'accepted'
         end as state,
@@ -124,6 +123,19 @@ sent as (
             input.sender = punctual.sender
             and input.feed = punctual.feed
             and input.period = punctual.period
+),
+
+-- what is there and not decided: a held one waits for a person, a waiting one for its files
+undecided as (
+    select
+        submission.sender,
+        file.value ->> 'feed' as feed,
+        submission.period,
+        case when bool_or(submission.state = 'held') then 'held' else 'waiting' end as state
+    from submission
+    cross join lateral jsonb_array_elements(submission.manifest -> 'files') as file (value)
+    where submission.state in ('waiting', 'verified', 'loaded', 'held')
+    group by submission.sender, file.value ->> 'feed', submission.period
 ),
 
 owed_or_sent as (
@@ -138,7 +150,9 @@ owed_or_sent as (
         coalesce(expected.current_province_code, sent.current_province_code)
             as current_province_code,
         expected.sender is not null as is_expected,
-        coalesce(sent.state, 'missing') as state,
+        coalesce(sent.state, undecided.state, 'missing') as state,
+        coalesce(sent.is_nil, false) as is_nil,
+        sent.as_of_date,
         sent.submission_id,
         sent.version,
         sent.received_at,
@@ -151,6 +165,11 @@ owed_or_sent as (
             expected.sender = sent.sender
             and expected.feed = sent.feed
             and expected.period = sent.period
+    left join undecided
+        on
+            expected.sender = undecided.sender
+            and expected.feed = undecided.feed
+            and expected.period = undecided.period
 ),
 
 final as (
@@ -165,6 +184,7 @@ final as (
         owed_or_sent.current_province_code,
         owed_or_sent.is_expected,
         owed_or_sent.state,
+        owed_or_sent.is_nil,
         owed_or_sent.submission_id,
         owed_or_sent.version,
         owed_or_sent.received_at,
@@ -188,7 +208,9 @@ final as (
         end as due_at,
         case when deadline.feed is not null then owed_or_sent.is_late end as is_late,
         owed_or_sent.row_count as rows,
-        owed_or_sent.rejected as rows_rejected
+        owed_or_sent.rejected as rows_rejected,
+        coalesce(owed_or_sent.as_of_date, {{ month_end('owed_or_sent.month') }}) as as_of_date,
+        'exact' as qualifier
     from owed_or_sent
     left join deadline
         on

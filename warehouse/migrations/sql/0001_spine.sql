@@ -366,6 +366,14 @@ declare
     base_build integer;
     full_build boolean;
 begin
+    -- a version that came after a higher one of its slice was published will never be shown
+    update ops.load l set state = 'superseded'
+    from ops.submission s
+    where s.sub_no = l.sub_no and l.state in ('accepted', 'accepted_with_rejects') and exists (
+        select from ops.load h join ops.submission t on t.sub_no = h.sub_no
+        where h.state = 'published' and h.feed = l.feed and t.sender = s.sender and t.period = s.period
+          and t.version > s.version
+    );
     select c.publication_id, p.build_id into base, base_build
     from ops.current_publication c join ops.publication p on p.publication_id = c.publication_id;
     select force_full or base_build is null or b.project_hash is distinct from open_build.project_hash into full_build
