@@ -116,7 +116,10 @@ limit %(at_most)s
 
 _FEEDS: LiteralString = """
 with latest as (
-    select feed, max(period) as period from bi.rpt_completeness where state in ('accepted', 'accepted_with_rejects') group by feed
+    select feed, max(period) as period
+    from bi.rpt_completeness
+    where state in ('accepted', 'accepted_with_rejects')
+    group by feed
 )
 select c.feed, c.period, count(*) filter (where c.state in ('accepted', 'accepted_with_rejects')) as is_in,
     count(*) filter (where c.is_late and c.state in ('accepted', 'accepted_with_rejects')) as late,
@@ -130,9 +133,12 @@ order by missing desc, c.feed
 
 _SENDERS: LiteralString = """
 with latest as (
-    select max(period) as period from bi.rpt_completeness where feed = 'participants' and state in ('accepted', 'accepted_with_rejects')
+    select max(period) as period
+    from bi.rpt_completeness
+    where feed = 'participants' and state in ('accepted', 'accepted_with_rejects')
 )
-select c.period, p.name_vi, p.name_en, count(*) filter (where c.state in ('accepted', 'accepted_with_rejects')) as feeds_in,
+select c.period, p.name_vi, p.name_en,
+    count(*) filter (where c.state in ('accepted', 'accepted_with_rejects')) as feeds_in,
     count(*) as feeds_expected, coalesce(bool_or(c.is_late), false) as is_late
 from bi.rpt_completeness as c
 join latest using (period)

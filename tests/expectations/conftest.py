@@ -51,15 +51,20 @@ def warehouse(settings: Settings) -> Warehouse:
 
 
 _STARS = """
-    drop table if exists marts.fct_participation__rows, marts.other, marts.attainment cascade;
+    drop table if exists marts.fct_participation__rows, marts.other, marts.attainment, marts.province cascade;
     create table marts.fct_participation__rows (slice_id integer, month date, wage_base_vnd bigint);
+    create table marts.province as
+        select * from (values ('63-26', date '1900-01-01', date '2025-07-01'), ('63-27', '1900-01-01', '2025-07-01'),
+            ('34-25', '2025-07-01', 'infinity')) p (province_key, valid_from, valid_to);
     create table marts.other (submission_id text, month date, principal_vnd bigint, paid_vnd bigint, due_vnd bigint);
     create table marts.attainment (
-        geo_level text, month date, indicator text, actual numeric, is_computed boolean
+        geo_level text, province_key text, month date, indicator text, actual numeric, is_computed boolean
     );
     insert into marts.attainment values
-        ('national', '2021-10-01', 'hi', 30, true), ('province', '2021-10-01', 'hi', 10, true),
-        ('province', '2021-10-01', 'hi', 20, false), ('national', '2021-10-01', 'ui', 99, false)
+        ('national', 'national', '2021-10-01', 'hi', 30, true), ('province', '63-26', '2021-10-01', 'hi', 10, true),
+        ('province', '63-27', '2021-10-01', 'hi', 20, false), ('national', 'national', '2021-10-01', 'ui', 99, false),
+        -- what a province of today's map sends of its predecessors' months stands beside that month's map
+        ('province', '34-25', '2021-10-01', 'hi', 1000, false)
 """
 _VIEWS = """
     create view bi.fct_participation as
@@ -68,7 +73,8 @@ _VIEWS = """
         join ops.slice s on s.slice_id = r.slice_id;
     create view bi.fct_arrears as select submission_id, month, principal_vnd from marts.other;
     create view bi.fct_contribution as select submission_id, month, paid_vnd, due_vnd from marts.other;
-    create view bi.rpt_plan_attainment as select * from marts.attainment
+    create view bi.rpt_plan_attainment as select * from marts.attainment;
+    create view bi.dim_province as select province_key, valid_from, valid_to from marts.province
 """
 
 

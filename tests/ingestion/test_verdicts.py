@@ -335,3 +335,22 @@ def test_the_quick_pass_and_the_full_pass_agree(feed: str, unit: Unit) -> None:
     assert found.profile == expected.profile
     assert 0 < found.good.height < part.frame.height
     assert found.good.height + found.rejected_rows == part.frame.height
+
+
+@pytest.mark.parametrize(("months", "fault"), [("1200", None), ("1500000000000", "E-RANGE"), ("1200.5", "E-RANGE")])
+def test_nobody_owes_for_more_than_a_century(months: str, fault: str | None) -> None:
+    judged = judge("arrears", {**GOOD_ROWS["arrears"], "months_owed": months})
+
+    assert judged.rejects["code"].to_list() == ([] if fault is None else [fault])
+
+
+def test_an_indicator_may_not_close_after_the_day_of_receipt() -> None:
+    contract = load_contracts()["indicators"]
+    verdicts = compile_verdicts(contract, unit="dong", period="2021-10", received_on=dt.date(2021, 11, 4))
+
+    judged = verdicts.judged(
+        block("indicators", *[{**GOOD_ROWS["indicators"], "as_of_date": day} for day in ("2021-11-04", "2021-11-05")])
+    )
+
+    assert judged.good.height == 1
+    assert judged.rejects.select("row_no", "column", "code").rows() == [(3, "as_of_date", "E-FUTURE")]
