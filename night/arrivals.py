@@ -43,6 +43,7 @@ def load_all(settings: Settings, run_id: str, folders: Iterable[Path]) -> Iterat
         except VssError:
             raise
         except Exception:
+            # whatever it is, the other senders go on; its kind stands in the journal, its text might name a person
             if "VSS_DEBUG" in os.environ:
                 raise
             state = "error"

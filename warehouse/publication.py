@@ -61,7 +61,8 @@ def fill_published_totals(connection: Connection, facts: Sequence[tuple[str, str
 
     `facts` names (relation, feed). A month's file is summed by its submission; the amounts of a year-to-date file are
     differenced on the way, so their counterpart is the sum over the year to that month. What a fact works out itself
-    (months owed) or never differences (heads) has no counterpart and stays empty.
+    (months owed) or never differences (heads) has no counterpart and stays empty. A load is summed once, when it is
+    first shown: a publication costs what is new in it, not the history.
     """
     for relation, feed in facts:
         there = connection.execute(
@@ -75,8 +76,8 @@ def fill_published_totals(connection: Connection, facts: Sequence[tuple[str, str
                 """
                 select l.load_id, s.submission_id, l.totals from ops.input i
                 join ops.load l on l.load_id = i.load_id join ops.submission s on s.sub_no = l.sub_no
-                where l.feed = %s and l.basis = %s and exists (
-                    select from jsonb_each(l.totals) t where t.value ->> 'published' is null)
+                where l.feed = %s and l.basis = %s and not exists (
+                    select from jsonb_each(l.totals) t where t.value ->> 'published' is not null)
                 """,
                 [feed, basis],
             ).fetchall()
