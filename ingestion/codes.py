@@ -288,6 +288,10 @@ CATALOGUE: Mapping[str, Message] = {
         "{count} ô được chuẩn hóa (Unicode NFC, khoảng trắng).",
         "{count} cells were normalised (Unicode NFC, spaces).",
     ),
+    "N-NOT-LISTED": Message(
+        "Còn {count} ô lỗi ở cột {column} ({reason}) không liệt kê hết. Hãy sửa lỗi chung của cột rồi gửi lại.",
+        "{count} more faulty cells of {column} ({reason}) are not listed. Correct what the column has in common.",
+    ),
     "N-TITLE-ROWS": Message(
         "{count} dòng phía trên tiêu đề được bỏ qua.",
         "{count} rows above the heading were skipped.",

@@ -14,6 +14,7 @@ from ingestion.contracts import load_contracts
 from ingestion.deadlines import is_late
 from ingestion.inbox import Fault, Folder
 from ingestion.manifest import Manifest, ManifestFile, period_month
+from ingestion.reading import Reject
 from warehouse.connection import Connection
 
 FINAL = ("accepted", "accepted_with_rejects", "held", "rejected")
@@ -190,14 +191,14 @@ def close_load(
     )
 
 
-def write_rejects(
-    connection: Connection, load_id: int, rejects: Iterable[tuple[int, str | None, str, str | None]]
-) -> None:
-    """Replace the rejects of a load: (row, column, code, arguments as JSON text)."""
+def write_rejects(connection: Connection, load_id: int, rejects: Iterable[Reject]) -> None:
+    """Replace the rejects of a load."""
     connection.execute("delete from ops.reject where load_id = %s", [load_id])
-    with connection.cursor().copy("copy ops.reject (load_id, row_no, column_name, code, args) from stdin") as copy:
-        for row_no, column, code, args in rejects:
-            copy.write_row((load_id, row_no, column, code, args))
+    with connection.cursor().copy(
+        "copy ops.reject (load_id, row_no, column_name, code, args, row_token) from stdin"
+    ) as copy:
+        for reject in rejects:
+            copy.write_row((load_id, reject.row_no, reject.column, reject.code, reject.arguments, reject.token))
 
 
 def decide(connection: Connection, entry: Entry, state: str, faults: Sequence[Fault] = ()) -> bool:

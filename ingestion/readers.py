@@ -124,11 +124,14 @@ class Reader:
             raise FileError("E-EMPTY")
 
 
-def open_rows(path: Path, file: ManifestFile, contract: Contract, *, block_rows: int = 65_536) -> Reader:
+def open_rows(
+    path: Path, file: ManifestFile, contract: Contract, *, identity: str | None = None, block_rows: int = 65_536
+) -> Reader:
     """Open one file of a submission. Raises FileError when it is not what the manifest says or its headings do not fit.
 
     `block_rows` is what a block of a CSV comes to roughly; each block's exact height follows from its bytes.
     """
+    del identity
     if path.suffix in {".gz", ".zip"} or (file.path or "").endswith((".gz", ".zip")):
         raise FileError("E-FORMAT", {"expected": file.format, "found": path.suffix.lstrip(".")})
     with path.open("rb") as stream:

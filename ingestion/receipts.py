@@ -111,7 +111,11 @@ def _feed(load: dict[str, Any]) -> dict[str, Any]:
         "rows": load["row_count"],
         "accepted": load["accepted"],
         "rejected": load["rejected"],
-        "totals": load["totals"],
+        "totals": {
+            name: {point: value for point, value in points.items() if point != "set_aside"}
+            for name, points in load["totals"].items()
+        },
+        "set_aside": {name: points.get("set_aside", 0) for name, points in load["totals"].items()},
         "notes": [message(note["code"], "en", **note["args"]) for note in load["notes"]],
     }
 

@@ -11,7 +11,6 @@ import datetime as dt
 import difflib
 import functools
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -74,22 +73,28 @@ class Judged:
     """The verdict on one block.
 
     `good` holds the typed columns in contract order, in file order, and `row_no` their rows. `rejects` has one entry
-    a bad cell (row_no, column, code, args as JSON or null); a row may stand there several times. `totals` sums every
-    number column over all rows whose cell reads as a number, set aside or not, money in đồng. `profile` counts the
-    values of the contract's profile column as sent. `normalised` counts the cells that were cleaned.
+    a bad cell (row_no, column, code, args as JSON or null); a row may stand there several times. Cells that were not
+    asked to be explained are counted in `unlisted` by code. `bad_rows` are the rows that were set aside and `bad_keys`
+    their key columns as text. `totals` sums every number column over all rows whose cell reads as a number, money in
+    đồng; `set_aside` is the part of it in rows that were set aside. `profile` counts the values of the contract's
+    profile column as sent. `normalised` counts the cells that were cleaned.
     """
 
     good: pl.DataFrame
     row_no: pl.Series
     rejects: pl.DataFrame
-    totals: dict[str, int | Decimal]
+    bad_rows: pl.Series
+    bad_keys: pl.DataFrame
+    totals: dict[str, Decimal]
+    set_aside: dict[str, Decimal]
     profile: dict[str, int]
     normalised: int
+    unlisted: dict[tuple[str | None, str], int] = field(default_factory=dict)
 
     @property
     def rejected_rows(self) -> int:
         """Rows that were set aside; each counts once."""
-        return self.rejects["row_no"].n_unique()
+        return len(self.bad_rows)
 
 
 @dataclass(frozen=True)
@@ -117,15 +122,13 @@ class Verdicts:
     _first_pass: tuple[pl.Expr, ...] = field(repr=False)
     _second_pass: tuple[pl.Expr, ...] = field(repr=False)
 
-    def judged(self, block: TextBlock) -> Judged:
-        """Judge one block; `block.ragged` is left to the caller."""
+    def judged(self, block: TextBlock, *, explain: bool = True) -> Judged:
+        """Judge one block; `block.ragged` is left to the caller. `explain`: list each bad cell instead of counting."""
         first = block.frame.lazy().select(self._first_pass).collect()
         passed = first["_ok"]
         names = list(self.contract.column_names)
         good, good_rows = first.select(names), block.row_no
-        rejects: list[pl.DataFrame] = []
-        totals: dict[str, int | Decimal] = {}
-        profile = dict.fromkeys(self._profile_values(), 0)
+        bad, bad_rows = block.frame.clear(), block.row_no.clear()
         normalised = 0
         if not passed.all():
             good, good_rows = good.filter(passed), block.row_no.filter(passed)
@@ -141,19 +144,31 @@ class Verdicts:
                 order = good_rows.arg_sort()
                 good, good_rows = good[order], good_rows.gather(order)
             bad, bad_rows = cleaned.filter(~rescued), doubtful_rows.filter(~rescued)
-            if bad.height:
-                rejects.append(self._explained(bad, bad_rows))
-                totals = self._totals_of_text(bad)
-                self._count_profile(bad, profile)
+        listed = bad if explain else bad.clear()
+        set_aside = self._totals_of_text(bad)
+        profile = dict.fromkeys(self._profile_values(), 0)
+        self._count_profile(bad, profile)
         self._count_profile(good, profile)
         return Judged(
             good=good,
             row_no=good_rows.alias("row_no"),
-            rejects=rejects[0] if rejects else pl.DataFrame(schema=REJECT_SCHEMA),
-            totals=self._with_totals_of_good(totals, block.frame, passed, good),
+            rejects=self._explained(listed, bad_rows) if listed.height else pl.DataFrame(schema=REJECT_SCHEMA),
+            bad_rows=bad_rows,
+            bad_keys=bad.select(self.contract.key),
+            totals=self._with_totals_of_good(set_aside, good),
+            set_aside=set_aside,
             profile=profile,
             normalised=normalised,
+            unlisted={} if explain else self._counted(bad),
         )
+
+    def _counted(self, bad: pl.DataFrame) -> dict[tuple[str | None, str], int]:
+        """Rows by (column, code), one a cell: what is said of bad cells beyond those that are listed."""
+        if bad.is_empty():
+            return {}
+        listed = self._explained(bad, pl.int_range(bad.height, dtype=pl.Int32, eager=True))
+        counted = listed.group_by("column", "code").len()
+        return {(column, code): count for column, code, count in counted.iter_rows()}
 
     def _profile_values(self) -> tuple[str, ...]:
         name = self.contract.profile_column
@@ -196,36 +211,26 @@ class Verdicts:
             texts = [_json({"column": column, **arguments})] * rows.height
         return [(row, column, code, text) for row, text in zip(row_no.to_list(), texts, strict=True)]
 
-    def _totals_of_text(self, rows: pl.DataFrame) -> dict[str, int | Decimal]:
+    def _totals_of_text(self, rows: pl.DataFrame) -> dict[str, Decimal]:
         """Sums over the few rows that were set aside, exact for any number of digits."""
-        totals: dict[str, int | Decimal] = {}
+        totals: dict[str, Decimal] = {}
         for plan in self.plans:
             if plan.reads_as_number is None:
                 continue
             name = plan.column.name
-            cells = rows.filter(plan.reads_as_number.fill_null(False))[name].to_list()
+            cells = rows.filter(plan.reads_as_number.fill_null(False))[name].to_list() if rows.height else []
             factor = self.factor if plan.column.kind == "money" else 1
-            value = sum((Decimal(cell) * factor for cell in cells), Decimal(0))
-            totals[name] = value if plan.column.kind == "decimal" else int(value)
+            totals[name] = sum((Decimal(cell) * factor for cell in cells), Decimal(0))
         return totals
 
-    def _with_totals_of_good(
-        self, totals: dict[str, int | Decimal], frame: pl.DataFrame, passed: pl.Series, good: pl.DataFrame
-    ) -> dict[str, int | Decimal]:
-        result: dict[str, int | Decimal] = {}
-        for plan in self.plans:
-            if plan.reads_as_number is None:
-                continue
-            name = plan.column.name
-            before = totals.get(name, 0)
-            if plan.column.kind == "decimal":
-                result[name] = sum((Decimal(cell) for cell in good[name].drop_nulls().to_list()), Decimal(before))
-            elif plan.column.default_from is None:
-                result[name] = int(before) + int(good[name].cast(pl.Int128).sum())
+    def _with_totals_of_good(self, set_aside: dict[str, Decimal], good: pl.DataFrame) -> dict[str, Decimal]:
+        result: dict[str, Decimal] = {}
+        for name, before in set_aside.items():
+            cells = good[name]
+            if cells.dtype == pl.String:
+                result[name] = sum((Decimal(cell) for cell in cells.drop_nulls().to_list()), before)
             else:
-                sent = frame[name].filter(passed).cast(pl.Int64, strict=False).cast(pl.Int128).sum()
-                rest = _cleaned(frame.filter(~passed).select(name))[name].drop_nulls().to_list()
-                result[name] = int(sent) + sum(int(cell) for cell in rest if re.fullmatch(_DIGITS, cell))
+                result[name] = before + int(cells.cast(pl.Int128).sum())
         return result
 
 
@@ -292,8 +297,6 @@ def _plan(column: Column, *, period: str, factor: int) -> _ColumnPlan:
 def _with_default(typed: pl.Expr, column: Column) -> pl.Expr:
     if column.default is not None:
         return typed.fill_null(pl.lit(column.default))
-    if column.default_from is not None:
-        return typed.fill_null(pl.col(column.default_from).cast(pl.Int64, strict=False))
     return typed
 
 

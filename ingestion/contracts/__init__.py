@@ -80,7 +80,6 @@ class Column:
     maximum: int | None = None
     scale: int | None = None
     default: str | int | None = None
-    default_from: str | None = None
     check: Literal["tax_code", "indicator"] | None = None
     example: str | None = None
 
@@ -192,7 +191,6 @@ class _ColumnRules(_Strict):
     max: int | None = None
     scale: int | None = None
     default: str | int | None = None
-    default_from: str | None = None
     check: Literal["tax_code", "indicator"] | None = None
 
 
@@ -254,7 +252,6 @@ def _contract(table: SchemaObject, *, version: str, file: str) -> Contract:
     key = tuple(sorted((column.name for column in columns if column.in_key), key=lambda name: positions[name]))
     mentioned = {*rules.at_least_one_of, *rules.not_above, *rules.not_above.values()}
     mentioned |= {column.required_if.column for column in columns if column.required_if}
-    mentioned |= {column.default_from for column in columns if column.default_from}
     mentioned |= {rules.profile_column} if rules.profile_column else set()
     if not table.name or not table.description or not key or len(set(names)) < len(names):
         raise ContractError(f"{file}: name, description and key are needed, and each column may stand once")
@@ -303,7 +300,6 @@ def _column(item: SchemaProperty, *, file: str) -> Column:
         maximum=rules.max,
         scale=rules.scale,
         default=rules.default,
-        default_from=rules.default_from,
         check=rules.check,
         example=str(item.examples[0]) if item.examples else None,
     )
