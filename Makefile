@@ -9,7 +9,7 @@ HOME_OF_RUNS := $(or $(VSS_HOME),var)
 DEMO := $(HOME_OF_RUNS)/demo_inbox
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint down clean lock
+.PHONY: help setup demo test lint docs bench down clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,14 @@ lint: $(READY) ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project/models --processes 2 --disable-progress-bar
+
+docs: $(READY) ## write the generated pages anew: submission guide, a page a feed, blank templates
+	$(BIN)/python -m ingestion.guide
+	$(BIN)/python tests/faults/proofs.py
+
+bench: $(READY) ## measure beside floors and peers (docs/performance.md); let nothing else run
+	$(VSS) bench ingest --profile
+	$(VSS) bench ingest-memory
 
 down: ## stop the embedded server
 	$(VSS) down

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -64,24 +65,59 @@ def status(
 def receipt(submission_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
     """What the sender is told; also written to OUTBOX/<sender>/<submission_id>/."""
     configured = _ready()
-    content = receipts.receipt(configured, submission_id)
     folder = receipts.write_outbox(configured, submission_id)
+    # what the sender finds, to the letter
+    content = json.loads((folder / receipts.RECEIPT_NAME).read_bytes())
     if as_json:
         print(json.dumps(content, ensure_ascii=False, indent=1))
         return
-    print(f"{content['submission_id']} of {content['sender']} for {content['period']}: {content['state']}")
-    for error in content["errors"]:
-        print(f"  {error['code']} {error['message_vi']}\n      {error['message_en']}")
-    for feed in content["feeds"]:
-        print(
-            f"  {feed['feed']}: {feed['accepted']} of {feed['rows']} rows accepted,"
-            f" {feed['rejected']} set aside, {feed['state']}"
-        )
-    for reject in content["rejects"][:20]:
-        print(f"  {reject['file']} row {reject['row']}, {reject['column']}: {reject['code']} {reject['message_vi']}")
-    if len(content["rejects"]) > 20:
-        print(f"  … {len(content['rejects']) - 20} more in {folder / 'rejects.csv'}")
+    print("\n".join(_receipt_lines(content)))
     print(f"Files for the sender: {folder}")
+
+
+def _receipt_lines(content: dict[str, Any]) -> Iterator[str]:
+    late = ", late" if content["is_late"] else ""
+    yield f"{content['submission_id']} of {content['sender']} for {content['period']}: {content['state']}{late}"
+    for error in content["errors"]:
+        yield f"  {error['code']} {error['message_vi']}\n      {error['message_en']}"
+    for feed in content["feeds"]:
+        yield (
+            f"  {feed['feed']}: {_grouped(feed['accepted'])} of {_grouped(feed['rows'])} rows accepted,"
+            f" {_grouped(feed['rejected'])} set aside, {feed['state']}"
+        )
+        yield from _totals_lines(feed)
+        for note in feed["notes"]:
+            yield f"    {note}"
+    for reject in content["rejects"][:20]:
+        column = "" if reject["column"] is None else f", {reject['column']}"
+        yield f"  {reject['file']} row {reject['row']}{column}: {reject['code']} {reject['message_vi']}"
+        yield f"      {reject['message_en']}"
+    if len(content["rejects"]) > 20:
+        yield f"  … {len(content['rejects']) - 20} more in {receipts.REJECTS_NAME}"
+    for each in content["annotated"]:
+        yield f"  {each['file']}: {each['note']}"
+
+
+def _totals_lines(feed: dict[str, Any]) -> Iterator[str]:
+    """The four points of each control total, and what was set aside; money in đồng."""
+    if not feed["totals"]:
+        return
+    points = {"declared": "khai/declared", "parsed": "đọc/parsed", "loaded": "nhận/loaded"}
+    last = {"set aside": "loại/set aside", "published": "công bố/published"}
+    yield "    " + f"{'':<28}" + "".join(f"{name:>22}" for name in (*points.values(), *last.values()))
+    for name, values in feed["totals"].items():
+        cells = [*(values[point] for point in points), feed["set_aside"][name], values["published"]]
+        unit = " đồng" if name.endswith("_vnd") else ""
+        yield (
+            "    "
+            + f"{name:<28}"
+            + "".join(f"{_grouped(value) + (unit if value is not None else ''):>22}" for value in cells)
+        )
+
+
+def _grouped(value: float | None) -> str:
+    """A number as it is written in Vietnam: dots between the thousands, a comma before decimals."""
+    return "-" if value is None else f"{value:,}".translate(str.maketrans(",.", ".,"))
 
 
 def release(

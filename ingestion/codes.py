@@ -79,16 +79,16 @@ CATALOGUE: Mapping[str, Message] = {
         "The id {submission_id} was used before for other content. Choose a new id.",
     ),
     "E-ID-FOLDER": Message(
-        "Mã lần gửi trong manifest khác tên thư mục. Hãy đặt tên thư mục đúng bằng mã lần gửi.",
-        "The id in the manifest differs from the folder's name. Name the folder exactly like the id.",
+        "Mã lần gửi trong manifest khác tên thư mục {folder}. Hãy đặt tên thư mục đúng là {submission_id}.",
+        "The id in the manifest is not the name of the folder, {folder}. Name the folder {submission_id}.",
     ),
     "E-SENDER": Message(
         "Mã tỉnh {province} không có trên bản đồ hành chính của kỳ {period}. Hãy gửi với mã {successor}.",
         "Province code {province} is not on the map of {period}. Send it as {successor}.",
     ),
     "E-SENDER-FOLDER": Message(
-        "Người gửi trong manifest khác thư mục chứa lần gửi. Hãy đặt vào thư mục của người gửi {sender}.",
-        "The sender in the manifest is not the one whose folder this lies in. Put it into the folder of {sender}.",
+        "Người gửi trong manifest khác thư mục {folder} chứa lần gửi. Hãy đặt vào thư mục của người gửi: {sender}.",
+        "This lies in the folder {folder}, which is not its sender's. Put it into the folder of its sender: {sender}.",
     ),
     "E-FEED": Message(
         "Người gửi {sender} không được gửi biểu {feed}. Biểu được phép: {allowed}.",
@@ -99,28 +99,40 @@ CATALOGUE: Mapping[str, Message] = {
         "The period {period} cannot be used here: {detail}. Correct the period in the manifest.",
     ),
     "E-SIG-MISSING": Message(
-        "Thiếu manifest.sig. Hãy ký manifest bằng khóa đã đăng ký (`vss pack --key`).",
-        "manifest.sig is missing. Sign the manifest with the registered key (`vss pack --key`).",
+        "Thiếu manifest.sig, tệp chữ ký của {sender}. Hãy ký bằng khóa đã đăng ký (`vss pack --key`) và gửi với "
+        "mã lần gửi mới.",
+        "manifest.sig, the signature of {sender}, is missing. Sign with the registered key (`vss pack --key`) and "
+        "send it under a new id.",
     ),
     "E-SIG-INVALID": Message(
-        "Chữ ký không khớp với manifest và các khóa của {sender}. Hãy ký lại, không sửa manifest sau khi ký.",
-        "The signature fits neither the manifest nor a key of {sender}. Sign again and leave the manifest untouched.",
+        "Chữ ký không khớp với manifest và các khóa của {sender}. Hãy ký lại, không sửa manifest sau khi ký, và "
+        "gửi với mã lần gửi mới.",
+        "The signature fits neither the manifest nor a key of {sender}. Sign again, leave the manifest untouched, and "
+        "send it under a new id.",
     ),
     "E-SIG-REVOKED": Message(
-        "Khóa ký của {sender} đã bị thu hồi. Hãy đăng ký khóa mới rồi ký lại.",
-        "The key of {sender} has been revoked. Register a new key and sign again.",
+        "Khóa ký của {sender} đã bị thu hồi. Hãy đăng ký khóa mới, ký lại và gửi với mã lần gửi mới.",
+        "The key of {sender} has been revoked. Register a new key, sign again and send it under a new id.",
     ),
     "E-SIG-EXPIRED": Message(
-        "Khóa ký của {sender} đã hết hạn. Hãy đăng ký khóa mới rồi ký lại.",
-        "The key of {sender} has expired. Register a new key and sign again.",
+        "Khóa ký của {sender} đã hết hạn. Hãy đăng ký khóa mới, ký lại và gửi với mã lần gửi mới.",
+        "The key of {sender} has expired. Register a new key, sign again and send it under a new id.",
+    ),
+    "E-SIG-EARLY": Message(
+        "Khóa ký của {sender} chưa có hiệu lực. Hãy ký bằng khóa đang có hiệu lực và gửi với mã lần gửi mới.",
+        "The key of {sender} is not valid yet. Sign with a key that is in force and send it under a new id.",
     ),
     "E-SIG-OTHER": Message(
-        "Manifest được ký bằng khóa của người gửi khác. Hãy ký bằng khóa của {sender}.",
-        "The manifest was signed with another sender's key. Sign it with the key of {sender}.",
+        "Lần gửi nằm trong thư mục của {sender} nhưng được ký bằng khóa của người gửi khác. Hãy đặt vào đúng thư mục "
+        "hoặc ký bằng khóa của {sender}, và gửi với mã lần gửi mới.",
+        "This lies in the folder of {sender}, but was signed with another sender's key. Put it into the right folder, "
+        "or sign it with the key of {sender}, and send it under a new id.",
     ),
     "E-ENCRYPTION": Message(
-        "Không giải mã được {file}. Hãy mã hóa lại bằng khóa công khai của kho dữ liệu.",
-        "{file} cannot be decrypted. Encrypt it again to the warehouse's public key.",
+        "Không giải mã được {file}, hoặc tên tệp không khớp. Với mã hóa age, hãy mã hóa bằng khóa công khai của kho "
+        "(`vss keys recipient`) và đặt tên kết thúc bằng .age; không mã hóa thì tên không có .age.",
+        "{file} cannot be decrypted, or is not named as it must be. With encryption age, encrypt it to the warehouse's "
+        "key (`vss keys recipient`) and end its name in .age; without encryption a name does not end in .age.",
     ),
     "E-NIL": Message(
         "Biểu {feed} không thể khai là không phát sinh. Hãy gửi tệp dữ liệu.",
@@ -130,6 +142,10 @@ CATALOGUE: Mapping[str, Message] = {
     "E-FORMAT": Message(
         "Tệp không phải là {expected} đọc được ({found}). Hãy lưu lại đúng định dạng và gửi lại.",
         "The file is not a readable {expected} ({found}). Save it in the declared format and send it again.",
+    ),
+    "E-ARCHIVE": Message(
+        "Tệp nén {file} không dùng được ({found}). Hãy nén lại đúng một tệp dữ liệu bằng zip hoặc gzip và gửi lại.",
+        "The archive {file} cannot be used ({found}). Put exactly one data file into a zip or gzip and send it again.",
     ),
     "E-ENCODING": Message(
         "Tệp không đúng bảng mã {encoding}. Hãy lưu lại bằng UTF-8; chữ TCVN3 hoặc VNI thì chuyển sang Unicode.",
@@ -172,6 +188,10 @@ CATALOGUE: Mapping[str, Message] = {
     "E-DUPLICATE": Message(
         "Khóa của dòng này đã có ở dòng {first}; dòng đầu được giữ. Hãy xóa dòng trùng.",
         "The key of this row stands in row {first} already, which was kept. Remove the duplicate.",
+    ),
+    "E-FORMULA": Message(
+        "Ô {cell} (cột {column}) có công thức chưa tính hoặc báo lỗi. Hãy dán giá trị vào ô (Paste Values) và gửi lại.",
+        "Cell {cell} ({column}) holds a formula without a result, or an error. Paste the value into it and send again.",
     ),
     # the cell
     "E-REQUIRED": Message(
@@ -219,6 +239,10 @@ CATALOGUE: Mapping[str, Message] = {
         "The text in {column} is in the old {legacy} encoding. Convert it from {legacy} to Unicode (UniKey does) and "
         "send it again.",
     ),
+    "E-PROVINCE": Message(
+        "Mã tỉnh {province} ở cột {column} không có trên bản đồ hành chính của {period}. Hãy dùng mã {successor}.",
+        "The province code {province} in {column} is not on the map of {period}. Write {successor}.",
+    ),
     "E-INDICATOR": Message(
         "Chỉ tiêu ở cột {column} không có trong danh mục. Gần nhất: {nearest}.",
         "The indicator in {column} is not in the list. Nearest: {nearest}.",
@@ -238,6 +262,10 @@ CATALOGUE: Mapping[str, Message] = {
     "E-WAITING": Message(
         "Chưa nhận đủ tệp {file}. Lần gửi chờ đến khi tệp đầy đủ; hãy gửi nốt.",
         "{file} is missing or not complete. The submission waits for it: send the rest.",
+    ),
+    "E-OVERDUE": Message(
+        "Hạn nộp là trước {due}, lần gửi vẫn chưa đủ tệp. Hãy gửi nốt ngay.",
+        "This was due before {due} and is still not complete. Send the rest at once.",
     ),
     "E-FUTURE": Message(
         "Ngày chốt sau ngày nhận ({received}). Hãy sửa ngày chốt.",
@@ -300,6 +328,39 @@ CATALOGUE: Mapping[str, Message] = {
         "Dòng {row} là dòng cộng, không phải dữ liệu.",
         "Row {row} is a subtotal, not data.",
     ),
+    "N-DUPLICATE-ELSEWHERE": Message(
+        "{count} người trong lần gửi cũng có cùng loại bảo hiểm tháng này ở tỉnh {provinces}. "
+        "Hãy đối chiếu với tỉnh đó; bên ghi thừa gửi bản điều chỉnh.",
+        "{count} persons of this submission have the same insurance type this month in {provinces} too. "
+        "Compare with that province; the one that should not list them sends a correction.",
+    ),
+    "N-MENDED": Message(
+        "So với lần gửi {previous} ({rejects} lỗi đã nêu): đã sửa {mended}, còn {still}. Hãy sửa nốt các ô còn lại.",
+        "Of the {rejects} faults listed for {previous}, {mended} are mended and {still} are still there. "
+        "Correct what is left.",
+    ),
+    "N-WORKBOOK": Message(
+        "{workbook} là bảng tính của đơn vị, các ô lỗi được tô màu và ghi chú lý do; công thức đã đổi thành giá trị. "
+        "Hãy sửa rồi gửi lại.",
+        "{workbook} is your own workbook: the faulty cells are coloured and say why; formulas stand as values. "
+        "Correct them and send again.",
+    ),
+    "N-WORKBOOK-ROWS": Message(
+        "Bảng tính quá lớn hoặc không ghi chú được: {workbook} chỉ có các dòng bị loại, đúng số dòng. "
+        "Hãy sửa trong tệp gốc rồi gửi lại.",
+        "The workbook is too large, or could not be marked: {workbook} holds the rejected rows only, at their numbers. "
+        "Correct them in your file and send again.",
+    ),
+    "N-WORKBOOK-PLACES": Message(
+        "Tệp đã mã hóa hoặc không mở lại được: {workbook} chỉ nêu dòng, cột và lý do, không có nội dung ô. "
+        "Hãy sửa trong tệp gốc rồi gửi lại.",
+        "The file is encrypted or cannot be opened again: {workbook} names rows, columns and reasons and holds no "
+        "contents. Correct your file and send again.",
+    ),
+    "N-WORKBOOK-NONE": Message(
+        "Không tạo được bảng tính ghi chú cho tệp này. Hãy dùng rejects.csv.",
+        "No marked workbook could be made for this file. Use rejects.csv.",
+    ),
     "N-NUMBERING": Message(
         "Dòng {row} chỉ đánh số cột, không phải dữ liệu.",
         "Row {row} only numbers the columns, it is not data.",
@@ -307,5 +368,44 @@ CATALOGUE: Mapping[str, Message] = {
     "N-SHEET-IGNORED": Message(
         "Trang tính {position} ({reason}) không được đọc.",
         "Sheet {position} ({reason}) was not read.",
+    ),
+    "N-FORMULAS": Message(
+        "{count} ô là công thức (ô đầu tiên: {cell}); đã lấy giá trị lưu trong tệp.",
+        "{count} cells are formulas (the first is {cell}); the values stored in the file were taken.",
+    ),
+    "N-HIDDEN-ROWS": Message(
+        "{count} dòng ẩn vẫn được đọc là dữ liệu. Hãy xóa các dòng này nếu không phải dữ liệu.",
+        "{count} hidden rows were read as data. Delete them if they are none.",
+    ),
+    "N-BLANK-ROWS": Message(
+        "{count} dòng trống không được tính là dữ liệu.",
+        "{count} blank rows were not counted as data.",
+    ),
+    # what `vss pack` and `vss check` add
+    "N-OLD-ENCODING": Message(
+        "Tệp được đọc theo bảng mã {encoding}. Nên lưu bằng UTF-8; hãy xem lại chữ tiếng Việt trong tệp.",
+        "The file was read as {encoding}. Better save it as UTF-8; look whether its Vietnamese text is right.",
+    ),
+    "N-WOULD-SET-ASIDE": Message(
+        "{count} trên {rows} dòng sẽ bị loại. Hãy chạy `vss check` để xem từng ô, sửa rồi đóng gói lại.",
+        "{count} of {rows} rows would be set aside. Run `vss check` to see each cell, correct and pack again.",
+    ),
+    "N-NOT-READ": Message(
+        "Tệp {file} đã mã hóa nên nội dung chưa được kiểm tra ở đây. Hãy kiểm tra bản đóng gói không mã hóa trước.",
+        "{file} is encrypted, so its content was not checked here. Check a folder packed without --encrypt first.",
+    ),
+    "N-SIGNED": Message(
+        "Có manifest.sig. Chữ ký được kiểm tra khi kho dữ liệu nhận.",
+        "manifest.sig is there. The warehouse verifies it on arrival.",
+    ),
+    "N-UNSIGNED": Message(
+        "Không có manifest.sig. Nếu đơn vị đã đăng ký khóa, hãy đóng gói lại với `--key`.",
+        "There is no manifest.sig. If a key is registered for this sender, pack again with --key.",
+    ),
+    "N-ONLY-THERE": Message(
+        "Chỉ kho dữ liệu kiểm tra được: mã và phiên bản đã dùng, chữ ký, và số liệu so với các kỳ trước (có thể bị giữ "
+        "lại chờ quyết định).",
+        "Only the warehouse can check: ids and versions already used, the signature, and figures against earlier "
+        "periods (it may hold the submission until a person decides).",
     ),
 }

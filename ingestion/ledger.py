@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from psycopg.types.json import Jsonb
 
-from ingestion.contracts import load_contracts
 from ingestion.deadlines import is_late
-from ingestion.inbox import Fault, Folder
+from ingestion.inbox import Fault, Folder, Identity
 from ingestion.manifest import Manifest, ManifestFile, period_month
 from ingestion.reading import Reject
+from ingestion.sender_keys import NOT_AUTHENTIC
 from warehouse.connection import Connection
 
 FINAL = ("accepted", "accepted_with_rejects", "held", "rejected")
@@ -33,15 +33,13 @@ class Entry:
         return self.state in FINAL
 
 
-def known_states(
-    connection: Connection, digests: Sequence[tuple[str, str | None]]
-) -> dict[tuple[str, str | None], str]:
-    """State by (submission id, manifest digest) of those that stand in the ledger."""
+def known_states(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, str]:
+    """State by (sender whose folder it is, submission id, manifest digest) of those that stand in the ledger."""
     rows = connection.execute(
-        "select submission_id, manifest_sha256, state from ops.submission where submission_id = any(%s)",
-        [[name for name, _ in digests]],
+        "select sender, submission_id, manifest_sha256, state from ops.submission where submission_id = any(%s)",
+        [[submission_id for _, submission_id, _ in identities]],
     )
-    return {(str(row[0]), None if row[1] is None else str(row[1])): str(row[2]) for row in rows}
+    return {(str(row[0]), str(row[1]), None if row[2] is None else str(row[2])): str(row[3]) for row in rows}
 
 
 def enter(connection: Connection, folder: Folder, manifest: Manifest | None, state: str) -> Entry:
@@ -49,13 +47,12 @@ def enter(connection: Connection, folder: Folder, manifest: Manifest | None, sta
     # a folder that was seen without a manifest is the same submission once it has one
     connection.execute(
         "update ops.submission w set manifest_sha256 = %(digest)s, state = 'waiting' where w.submission_id = %(id)s"
-        " and w.manifest_sha256 is null and %(digest)s::text is not null and not exists ("
-        " select from ops.submission o where o.submission_id = %(id)s and o.manifest_sha256 = %(digest)s)",
-        {"digest": folder.manifest_sha256, "id": folder.submission_id},
+        " and w.sender = %(sender)s and w.manifest_sha256 is null and %(digest)s::text is not null and not exists ("
+        " select from ops.submission o where o.submission_id = %(id)s and o.sender = %(sender)s"
+        " and o.manifest_sha256 = %(digest)s)",
+        {"digest": folder.manifest_sha256, "id": folder.submission_id, "sender": folder.sender},
     )
-    late = None if manifest is None or folder.received_at is None else _late(manifest, folder.received_at)
-    if late and manifest is not None and _was_on_time(connection, manifest):
-        late = False
+    late = None if manifest is None or folder.received_at is None else _late(connection, manifest, folder.received_at)
     row = connection.execute(
         """
         insert into ops.submission as s (
@@ -63,13 +60,15 @@ def enter(connection: Connection, folder: Folder, manifest: Manifest | None, sta
             received_at, is_late, state, manifest, folder, worker_pid, fence
         )
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1)
-        on conflict (submission_id, manifest_sha256) do update set
+        on conflict (submission_id, manifest_sha256, sender) do update set
             period = coalesce(s.period, excluded.period), month = coalesce(s.month, excluded.month),
             version = coalesce(s.version, excluded.version), action = coalesce(s.action, excluded.action),
             as_of_date = coalesce(s.as_of_date, excluded.as_of_date),
             created_at = coalesce(s.created_at, excluded.created_at),
-            received_at = coalesce(s.received_at, excluded.received_at),
-            is_late = coalesce(s.is_late, excluded.is_late),
+            received_at = case when s.state = 'waiting' and excluded.state <> 'waiting' then excluded.received_at
+                else coalesce(s.received_at, excluded.received_at) end,
+            is_late = case when s.state = 'waiting' and excluded.state <> 'waiting' then excluded.is_late
+                else coalesce(s.is_late, excluded.is_late) end,
             manifest = coalesce(s.manifest, excluded.manifest),
             errors = case when s.state in ('waiting', 'verified') then '[]' else s.errors end,
             state = case when s.state in ('waiting', 'verified') then excluded.state else s.state end,
@@ -98,21 +97,22 @@ def enter(connection: Connection, folder: Folder, manifest: Manifest | None, sta
     return Entry(int(str(row[0])), str(row[1]), int(str(row[2])))
 
 
+def waited_for_files(connection: Connection, folder: Folder) -> bool:
+    """Whether the submission was seen before with its manifest, but without all of its files."""
+    row = connection.execute(
+        "select 1 from ops.submission where submission_id = %s and manifest_sha256 = %s and sender = %s"
+        " and state = 'waiting' and errors <> '[]'",
+        [folder.submission_id, folder.manifest_sha256, folder.sender],
+    ).fetchone()
+    return row is not None
+
+
 def note_waiting(connection: Connection, entry: Entry, files: Sequence[str]) -> None:
     """Say on the receipt what a submission waits for; forgotten as soon as it is complete."""
     faults = [Fault("E-WAITING", {"file": name}, file=name).as_json() for name in files]
     connection.execute(
         "update ops.submission set errors = %s where sub_no = %s and state = 'waiting'", [Jsonb(faults), entry.sub_no]
     )
-
-
-def lock_slices(connection: Connection, manifest: Manifest) -> None:
-    """Hold, until the transaction ends, every (sender, feed, period) the submission writes; sorted against deadlock."""
-    feeds = sorted(file.feed for file in manifest.files) or sorted(load_contracts())
-    for feed in feeds:
-        connection.execute(
-            "select pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", [manifest.sender, f"{feed} {manifest.period}"]
-        )
 
 
 def current(connection: Connection, sub_no: int) -> Entry:
@@ -125,12 +125,17 @@ def current(connection: Connection, sub_no: int) -> Entry:
 
 
 def conflicts(connection: Connection, sub_no: int, folder: Folder, manifest: Manifest) -> list[Fault]:
-    """Faults that only the ledger knows: an id used for other content, a version that was accepted before."""
+    """Faults that only the ledger knows: an id used for other content, a version that was accepted before.
+
+    A folder that was refused because it is not proven to be its sender's has used no id: anybody could have put it
+    there, and its true owner would be locked out.
+    """
     faults = []
     reused = connection.execute(
         "select 1 from ops.submission where submission_id = %s and sub_no <> %s and manifest_sha256 is not null"
-        " and state not in ('waiting', 'verified')",
-        [folder.submission_id, sub_no],
+        " and state not in ('waiting', 'verified') and not (state = 'rejected' and exists ("
+        " select from jsonb_array_elements(errors) error where error ->> 'code' = any(%s)))",
+        [folder.submission_id, sub_no, sorted(NOT_AUTHENTIC)],
     ).fetchone()
     if reused is not None:
         faults.append(Fault("E-ID-REUSED", {"submission_id": folder.submission_id}))
@@ -201,6 +206,28 @@ def write_rejects(connection: Connection, load_id: int, rejects: Iterable[Reject
             copy.write_row((load_id, reject.row_no, reject.column, reject.code, reject.arguments, reject.token))
 
 
+def told_by_build(connection: Connection, build_id: int) -> list[str]:
+    """Submissions whose receipts say more once a build is published: first shown by it, or noticed in its light."""
+    rows = connection.execute(
+        """
+        select distinct s.submission_id
+        from ops.build_input i
+        join ops.build b on b.build_id = i.build_id
+        join ops.load l on l.load_id = i.load_id
+        join ops.submission s on s.sub_no = l.sub_no
+        where i.build_id = %s and (
+            not exists (
+                select from ops.build_input e join ops.build p on p.build_id = e.build_id
+                where e.load_id = i.load_id and e.build_id < i.build_id and p.state = 'published')
+            or exists (select from ops.load_notice n where n.load_id = i.load_id and n.noticed_at >= b.opened_at)
+        )
+        order by 1
+        """,
+        [build_id],
+    )
+    return [str(row[0]) for row in rows]
+
+
 def decide(connection: Connection, entry: Entry, state: str, faults: Sequence[Fault] = ()) -> bool:
     """Set a submission's state if this worker still holds the fence; False when another one took over."""
     changed = connection.execute(
@@ -221,17 +248,18 @@ def decide(connection: Connection, entry: Entry, state: str, faults: Sequence[Fa
     return changed.rowcount == 1
 
 
-def _late(manifest: Manifest, received_at: dt.datetime) -> bool | None:
-    verdicts = [is_late(file.feed, manifest.sender, manifest.period, received_at) for file in manifest.files]
-    known = [verdict for verdict in verdicts if verdict is not None]
+def _late(connection: Connection, manifest: Manifest, received_at: dt.datetime) -> bool | None:
+    """Whether a feed of the submission is late; a correction does not make an on-time first version late (R24)."""
+    verdicts = {file.feed: is_late(file.feed, manifest.sender, manifest.period, received_at) for file in manifest.files}
+    if any(verdicts.values()):
+        earlier = connection.execute(
+            "select l.feed, s.received_at from ops.submission s join ops.load l on l.sub_no = s.sub_no"
+            " where s.sender = %s and s.period = %s and s.version < %s"
+            " and s.state in ('accepted', 'accepted_with_rejects')",
+            [manifest.sender, manifest.period, manifest.version],
+        ).fetchall()
+        for feed, before in earlier:
+            if isinstance(before, dt.datetime) and not is_late(str(feed), manifest.sender, manifest.period, before):
+                verdicts |= {str(feed): False} if feed in verdicts else {}
+    known = [verdict for verdict in verdicts.values() if verdict is not None]
     return any(known) if known else None
-
-
-def _was_on_time(connection: Connection, manifest: Manifest) -> bool:
-    """A correction does not make an on-time first version late (R24)."""
-    row = connection.execute(
-        "select 1 from ops.submission where sender = %s and period = %s and version < %s and is_late is false"
-        " and state in ('accepted', 'accepted_with_rejects') limit 1",
-        [manifest.sender, manifest.period, manifest.version],
-    ).fetchone()
-    return row is not None

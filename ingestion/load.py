@@ -6,16 +6,21 @@ nothing, or after it and is found in the ledger by the next worker.
 
 from __future__ import annotations
 
+import errno
+import io
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
 import polars as pl
+import psycopg
 from psycopg import Rollback, sql
 
-from ingestion import ledger
+from ingestion import ledger, own_keys
+from ingestion.ahead import ahead
 from ingestion.contracts import load_contracts
 from ingestion.deadlines import LOCAL
 from ingestion.duplicates import KeySpill
@@ -23,11 +28,17 @@ from ingestion.inbox import Fault, Folder, Verified, verify
 from ingestion.manifest import Manifest, ManifestFile, period_month
 from ingestion.readers import FileError
 from ingestion.reading import Reject, Tally, Terms, check_against_manifest, control_totals, read_file, row_token
+from ingestion.sender_keys import NOT_AUTHENTIC
+from ingestion.workers import Patience, alive, lock_slice, lock_submission
 from warehouse import roles
-from warehouse.connection import Connection, connect
+from warehouse.connection import Connection, connect, is_transient
+from warehouse.errors import StorageError, UnreachableError
 from warehouse.settings import Settings
 
 _WRITE = 128 * 1024
+_PATIENCE = Patience()
+_PAUSES: tuple[float | None, ...] = (0.5, 1, 2, 5, 10, None)
+"""Seconds before each new attempt after a lost connection; a server that recovers from a crash takes a few."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +50,49 @@ class Loaded:
     state: str
 
 
-def load_submission(settings: Settings, folder: Folder) -> Loaded:
-    """Verify and load one folder; the state is `waiting`, `rejected`, `loaded`, or what it was when it was final."""
-    with connect(settings, roles.LOADER, autocommit=True) as connection:
-        known = ledger.known_states(connection, [(folder.submission_id, folder.manifest_sha256)])
-        if known.get((folder.submission_id, folder.manifest_sha256)) in (*ledger.FINAL, "loaded"):
-            with connection.transaction():
-                entry = ledger.enter(connection, folder, None, "waiting")
+class _TakenOverError(Exception):
+    """Another worker holds a higher fence: what this one did is void, the ledger knows what became of it."""
+
+
+def load_submission(settings: Settings, folder: Folder, *, patience: Patience = _PATIENCE) -> Loaded:
+    """Verify and load one folder; the state is `waiting`, `rejected`, `loaded`, or what it was when it was final.
+
+    A connection that is lost (restart, crash, taken over by another loader) is a reason to read the ledger and try
+    again. Raises StorageError when a disk is full, UnreachableError when the database does not come back.
+    """
+    for pause in _PAUSES:
+        try:
+            return _load_once(settings, folder, patience)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            raise StorageError(
+                "There is no space left for the archive or for temporary files: free some and run again;"
+                " nothing was lost."
+            ) from None
+        except psycopg.errors.DiskFull:
+            raise StorageError(
+                "The database's disk is full: free some space and run again; nothing was lost."
+            ) from None
+        except (_TakenOverError, psycopg.Error, UnreachableError) as error:
+            if pause is None or not (isinstance(error, _TakenOverError) or is_transient(error)):
+                raise
+            time.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _load_once(settings: Settings, folder: Folder, patience: Patience) -> Loaded:
+    with connect(settings, roles.LOADER, autocommit=True) as connection, alive(settings, connection, patience):
+        # one worker a submission from the first look to the verdict; whoever comes second finds it decided
+        lock_submission(connection, folder.submission_id, patience)
+        known = ledger.known_states(connection, [folder.identity])
+        if known.get(folder.identity) in (*ledger.FINAL, "loaded"):
+            entry = ledger.enter(connection, folder, None, "waiting")
             return Loaded(entry.sub_no, folder.submission_id, entry.state)
         verified = verify(settings, folder)
+        if not verified.waiting_for and ledger.waited_for_files(connection, folder):
+            # the manifest is the last file only by the rule: what had to wait arrived with its last file
+            folder = replace(folder, received_at=verified.completed_at or folder.received_at)
         with connection.transaction():
             entry = ledger.enter(
                 connection, folder, verified.manifest, "waiting" if verified.waiting_for else "verified"
@@ -57,8 +102,7 @@ def load_submission(settings: Settings, folder: Folder) -> Loaded:
         if entry.is_final or entry.state in ("waiting", "loaded"):
             return Loaded(entry.sub_no, folder.submission_id, entry.state)
         with connection.transaction():
-            connection.execute("set local lock_timeout = '10min'")
-            state = _load(connection, entry, folder, verified)
+            state = _load(connection, settings, entry, folder, verified, patience)
         if state == "loaded" and verified.manifest is not None:
             for file in verified.manifest.files:
                 connection.execute(
@@ -67,24 +111,35 @@ def load_submission(settings: Settings, folder: Folder) -> Loaded:
     return Loaded(entry.sub_no, folder.submission_id, state)
 
 
-def _load(connection: Connection, entry: ledger.Entry, folder: Folder, verified: Verified) -> str:
+def _load(
+    connection: Connection,
+    settings: Settings,
+    entry: ledger.Entry,
+    folder: Folder,
+    verified: Verified,
+    patience: Patience,
+) -> str:
     manifest = verified.manifest
     if manifest is None:
         return _reject(connection, entry, list(verified.faults))
-    ledger.lock_slices(connection, manifest)
+    # sorted against deadlock; a void takes back every feed
+    for feed in sorted(file.feed for file in manifest.files) or sorted(load_contracts()):
+        lock_slice(connection, manifest.sender, feed, manifest.period, patience)
     now = ledger.current(connection, entry.sub_no)
-    if now.is_final or now.state == "loaded" or now.fence != entry.fence:
-        return now.state
-    faults = [*verified.faults, *ledger.conflicts(connection, entry.sub_no, folder, manifest)]
+    if now.fence != entry.fence:
+        raise _TakenOverError
+    faults = list(verified.faults)
+    if not any(fault.code in NOT_AUTHENTIC for fault in faults):
+        # what is not proven to be its sender's is told nothing about the sender's other submissions
+        faults += ledger.conflicts(connection, entry.sub_no, folder, manifest)
     if faults:
         return _reject(connection, entry, faults)
     tallies: list[tuple[int, ManifestFile, Tally]] = []
-    received_on = None if folder.received_at is None else folder.received_at.astimezone(LOCAL).date()
     with connection.transaction(force_rollback=False) as savepoint:
         for file, path in verified.files:
             load_id = ledger.open_load(connection, entry.sub_no, file)
-            terms = Terms(load_contracts()[file.feed], manifest.period, received_on)
-            tally = Tally() if path is None else _copy_file(connection, load_id, file, path, manifest, terms)
+            terms = _terms(settings, folder, manifest, file)
+            tally = Tally() if path is None else _copy_file(connection, load_id, file, path, terms)
             tallies.append((load_id, file, tally))
             faults += tally.faults
         if faults:
@@ -93,17 +148,28 @@ def _load(connection: Connection, entry: ledger.Entry, folder: Folder, verified:
     for opened, file, tally in tallies:
         # the savepoint took the load back with its rows: it is entered again to carry what was found out
         load_id = ledger.open_load(connection, entry.sub_no, file) if faults else opened
+        totals = control_totals(file, load_contracts()[file.feed], tally)
         ledger.close_load(
             connection, load_id, state="rejected" if faults else "loaded", rows=tally.rows, accepted=tally.accepted,
-            rejected=tally.rejected, totals=control_totals(file, load_contracts()[file.feed], tally), profile=tally.profile, notes=tally.notes,
+            rejected=tally.rejected, totals=totals, profile=tally.profile, notes=tally.notes,
         )  # fmt: skip
         ledger.write_rejects(connection, load_id, tally.rejects)
     if faults:
         return _reject(connection, entry, faults)
     state = "accepted" if manifest.action == "void" else "loaded"
     if not ledger.decide(connection, entry, state):
-        raise RuntimeError("another worker took this submission over")
+        raise _TakenOverError
     return state
+
+
+def _terms(settings: Settings, folder: Folder, manifest: Manifest, file: ManifestFile) -> Terms:
+    return Terms(
+        contract=load_contracts()[file.feed],
+        period=manifest.period,
+        received_on=None if folder.received_at is None else folder.received_at.astimezone(LOCAL).date(),
+        identity=None if manifest.encryption == "none" else own_keys.age_identity(settings),
+        token_key=own_keys.row_token_key(settings),
+    )
 
 
 def _reject(connection: Connection, entry: ledger.Entry, faults: list[Fault]) -> str:
@@ -111,34 +177,30 @@ def _reject(connection: Connection, entry: ledger.Entry, faults: list[Fault]) ->
     return "rejected"
 
 
-def _copy_file(
-    connection: Connection,
-    load_id: int,
-    file: ManifestFile,
-    path: Path,
-    manifest: Manifest,
-    terms: Terms,
-) -> Tally:
+def _copy_file(connection: Connection, load_id: int, file: ManifestFile, path: Path, terms: Terms) -> Tally:
     """Stream one file into `raw.<feed>`; faults of the whole file end in the tally, not in an exception."""
     contract = terms.contract
     tally = Tally()
-    month = period_month(manifest.period)
+    month = period_month(terms.period)
     if contract.partition_by_month:
         connection.execute("select ops.ensure_raw_partition(%s, %s)", [file.feed, month])
-    columns = ["load_id", "row_no", *(["month"] if contract.partition_by_month else []), *contract.column_names]
-    statement = sql.SQL("copy {} ({}) from stdin (format csv, null '')").format(
-        sql.Identifier("raw", file.feed), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    lead: list[pl.Expr] = [pl.lit(load_id).alias("load_id"), pl.col("row_no")]
+    lead = {"load_id": pl.lit(load_id), "row_no": pl.col("row_no")}
     if contract.partition_by_month:
-        lead.append(pl.lit(month).alias("month"))
+        lead["month"] = pl.lit(month)
+    statement = sql.SQL("copy {} ({}) from stdin (format csv, null '')").format(
+        sql.Identifier("raw", file.feed), sql.SQL(", ").join(map(sql.Identifier, [*lead, *contract.column_names]))
+    )
     with KeySpill(contract.key) as keys:
+        rows = read_file(path, file, terms, tally, keys)
+        selection = [*(value.alias(name) for name, value in lead.items()), *contract.column_names]
         try:
             # a savepoint of its own: a COPY that is broken off must not take the other files' verdicts with it
-            with connection.transaction(), connection.cursor().copy(statement) as copy:
-                for rows in read_file(path, file, terms, tally, keys):
-                    text = rows.select(*lead, *contract.column_names).write_csv(include_header=False, null_value="")
-                    data = memoryview(text.encode())
+            with (
+                connection.transaction(),
+                connection.cursor().copy(statement) as copy,
+                ahead(_csv(block.select(selection)) for block in rows) as blocks,
+            ):
+                for data in blocks:
                     for start in range(0, len(data), _WRITE):
                         copy.write(data[start : start + _WRITE])
         except FileError as error:
@@ -146,9 +208,17 @@ def _copy_file(
                 Fault(error.code, {"file": file.path, **error.arguments}, file=file.path, where=error.where)
             )
             return tally
+        finally:
+            rows.close()
         _set_duplicates_aside(connection, load_id, terms, keys, tally)
     check_against_manifest(file, contract, tally)
     return tally
+
+
+def _csv(rows: pl.DataFrame) -> memoryview:
+    target = io.BytesIO()
+    rows.write_csv(target, include_header=False, null_value="")
+    return target.getbuffer()
 
 
 def _set_duplicates_aside(connection: Connection, load_id: int, terms: Terms, keys: KeySpill, tally: Tally) -> None:

@@ -6,17 +6,46 @@ import datetime as dt
 import hashlib
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MANIFEST_NAME = "manifest.json"
+MANIFEST_LIMIT = 1 << 20
+"""Bytes of a manifest; an honest one has a few thousand."""
+SENDER = r"^(province-[0-9]{2}|tax|hq)$"
+SUBMISSION_ID = r"^[A-Za-z0-9._-]{1,64}$"
 UNIT_FACTOR = {"dong": 1, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 
-SubmissionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-_PERIOD = re.compile(r"^(?P<year>\d{4})-(?:(?P<month>0[1-9]|1[0-2])|W(?P<week>0[1-9]|[1-4]\d|5[0-3]))$")
+_PERIOD = re.compile(r"(?P<year>[0-9]{4})-(?:(?P<month>0[1-9]|1[0-2])|W(?P<week>0[1-9]|[1-4][0-9]|5[0-3]))")
+_MOST = (1 << 62) - 1  # bytes and rows: what a bigint holds, with room to add
+
+
+def _countable(value: Decimal) -> Decimal:
+    # a total is written out in digits later: 1e999999 would take a million of them
+    if not value.is_finite() or value.adjusted() > 30 or int(value.as_tuple().exponent) < -30:
+        raise ValueError("a total has at most 30 digits on either side of the point")
+    return value
+
+
+SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID)]
+# letters of any script, so that a wrong name can be told with the nearest right one; nothing that a terminal, a
+# spreadsheet or the database could stumble over
+_Name = Annotated[str, StringConstraints(pattern=r"^[\p{L}\p{M}\p{N}_.() -]{1,64}$")]
+_Total = Annotated[Decimal, AfterValidator(_countable)]
 
 
 class ManifestFile(BaseModel):
@@ -24,7 +53,7 @@ class ManifestFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    feed: str
+    feed: _Name
     nil: bool = False
     path: str | None = None
     format: Literal["csv", "xlsx", "parquet"] = "csv"
@@ -32,17 +61,18 @@ class ManifestFile(BaseModel):
     delimiter: Literal[",", ";", "\t", "|"] = ","
     basis: Literal["month", "ytd"] = "month"
     unit: Literal["dong", "thousand", "million", "billion"] = "dong"
-    bytes: int | None = Field(default=None, ge=0)
+    bytes: int | None = Field(default=None, ge=0, le=_MOST)
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    rows: int | None = Field(default=None, ge=0)
-    totals: dict[str, Decimal] = Field(default_factory=dict)
+    rows: int | None = Field(default=None, ge=0, le=_MOST)
+    totals: dict[_Name, _Total] = Field(default_factory=dict, max_length=64)
 
     @field_validator("path")
     @classmethod
     def _plain_name(cls, value: str | None) -> str | None:
         unsafe = value is not None and (
-            value in {"", ".", "..", MANIFEST_NAME}
-            or not re.fullmatch(r"[^/\\\x00-\x1f\u202a-\u202e\u2066-\u2069:]{1,255}", value)
+            value in {"", ".", "..", MANIFEST_NAME, "manifest.sig"}
+            or not re.fullmatch(r"[^/\\\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff:]{1,255}", value)
+            or len(value.encode()) > 255
         )
         if unsafe:
             raise ValueError("path must be a plain file name inside the folder")
@@ -64,14 +94,14 @@ class Manifest(BaseModel):
 
     manifest_version: Literal[1]
     submission_id: SubmissionId
-    sender: str = Field(pattern=r"^(province-\d{2}|tax|hq)$")
+    sender: str = Field(pattern=SENDER)
     period: str
     as_of_date: dt.date
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=1 << 31)
     action: Literal["submit", "correct", "void"] = "submit"
     created_at: AwareDatetime
     encryption: Literal["none", "age"] = "none"
-    files: tuple[ManifestFile, ...] = ()
+    files: tuple[ManifestFile, ...] = Field(default=(), max_length=64)
 
     @field_validator("period")
     @classmethod
@@ -94,7 +124,7 @@ class Manifest(BaseModel):
 
 def period_month(period: str) -> dt.date:
     """First day of the month a period belongs to; an ISO week belongs to the month of its Friday."""
-    match = _PERIOD.match(period)
+    match = _PERIOD.fullmatch(period)
     if match is None:
         raise ValueError("period must be YYYY-MM or an ISO week YYYY-Www")
     if match["month"]:
@@ -103,8 +133,51 @@ def period_month(period: str) -> dt.date:
 
 
 def parse(content: bytes) -> Manifest:
-    """Read `manifest.json`. Raises pydantic.ValidationError."""
-    return Manifest.model_validate_json(content)
+    """Read `manifest.json`: strict UTF-8 and JSON, every name once, numbers exactly as written.
+
+    Raises pydantic.ValidationError, whose messages hold nothing of the content.
+    """
+    try:
+        payload = json.loads(
+            content.decode("utf-8"), object_pairs_hook=_each_once, parse_float=_exact, parse_constant=_not_json
+        )
+    except UnicodeDecodeError:
+        _refuse("not UTF-8")
+    except json.JSONDecodeError as error:
+        _refuse(f"no JSON: {error.msg} in line {error.lineno}, column {error.colno}")
+    except RecursionError:
+        _refuse("nested too deeply")
+    except (_TwiceError, ValueError) as error:
+        _refuse("a name stands twice" if isinstance(error, _TwiceError) else "a number is none, or too long")
+    return Manifest.model_validate(payload)
+
+
+class _TwiceError(Exception):
+    """A JSON object holds a name twice: two readers could take two different values for it."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _TwiceError
+    return found
+
+
+def _exact(text: str) -> Decimal:
+    # bounded here and not by its field: an integer field would write out all digits of 1e999999999 first
+    try:
+        return _countable(Decimal(text))
+    except InvalidOperation:
+        raise ValueError("an exponent beyond every number") from None
+
+
+def _not_json(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _refuse(reason: str) -> NoReturn:
+    error = PydanticCustomError("manifest", "{reason}", {"reason": reason})
+    raise ValidationError.from_exception_data("Manifest", [InitErrorDetails(type=error, loc=(), input=None)]) from None
 
 
 def sha256_of(path: Path) -> str:
@@ -130,6 +203,9 @@ def write(folder: Path, manifest: Manifest) -> Path:
     return target
 
 
-def _number(text: str) -> int | float:
+def _number(text: str) -> int | float | str:
     value = Decimal(text)
-    return int(value) if value == value.to_integral_value() else float(value)
+    if value == value.to_integral_value():
+        return int(value)
+    # JSON's numbers are doubles to many a reader: a total that one would round is written as text
+    return float(value) if Decimal(repr(float(value))) == value else text

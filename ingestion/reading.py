@@ -9,7 +9,7 @@ import datetime as dt
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ from ingestion.contracts import Contract
 from ingestion.duplicates import KeySpill
 from ingestion.inbox import Fault
 from ingestion.manifest import UNIT_FACTOR, ManifestFile
-from ingestion.readers import open_rows
+from ingestion.readers import TextBlock, open_rows
 from ingestion.verdicts import compile_verdicts
 
 LISTED_AT_LEAST = 10_000
@@ -78,7 +78,7 @@ class Tally:
         return self.rows - self.accepted
 
 
-def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: KeySpill) -> Iterator[pl.DataFrame]:
+def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: KeySpill) -> Generator[pl.DataFrame]:
     """The good rows of a file, block by block: `row_no` and the contract's columns, typed.
 
     `tally` is complete once the blocks have been read; `keys` collects the keys of the good rows. Raises FileError.
@@ -101,9 +101,16 @@ def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: 
             for row, column, code, arguments in judged.rejects.iter_rows()
         ]
         tally.rejects += [
-            Reject(row.row_no, None, row.code, json.dumps(row.arguments) if row.arguments else None)
+            Reject(row.row_no, row.column, row.code, json.dumps(row.arguments) if row.arguments else None)
             for row in block.ragged
         ]
+        if block.legible is not None:
+            # rows set aside for one cell that cannot be read: their other amounts were sent all the same
+            numbers = pl.zeros(block.legible.height, dtype=pl.Int32, eager=True)
+            sent = verdicts.judged(TextBlock(block.legible, numbers, []), explain=False)
+            _add(tally.parsed, sent.totals)
+            _add(tally.set_aside, sent.totals)
+            _add(tally.profile, sent.profile)
         _add(tally.unlisted, judged.unlisted)
         _add(tally.parsed, judged.totals)
         _add(tally.set_aside, judged.set_aside)

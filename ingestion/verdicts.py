@@ -11,16 +11,17 @@ import datetime as dt
 import difflib
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Literal
 
 import polars as pl
 
 from ingestion.contracts import Column, Contract, Indicator, load_indicators
-from ingestion.manifest import UNIT_FACTOR
+from ingestion.manifest import UNIT_FACTOR, period_month
 from ingestion.readers import TextBlock
+from warehouse import geography
 
 MONEY_LIMIT = 10**15
 """No amount reaches this many đồng."""
@@ -30,13 +31,9 @@ REJECT_SCHEMA = pl.Schema({"row_no": pl.Int32, "column": pl.String, "code": pl.S
 Unit = Literal["dong", "thousand", "million", "billion"]
 Basis = Literal["month", "ytd"]
 
-_INVISIBLE = r"[\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}]"
-_UNCLEAN = (
-    r"\p{M}\x{00}-\x{09}\x{0b}-\x{1f}\x{7f}\x{a0}\x{ad}\x{d0}\x{f0}\x{189}"
-    r"\x{2000}-\x{200f}\x{2028}-\x{202f}\x{2060}-\x{2069}\x{3000}\x{feff}"
-)
-_LEGACY_LETTERS = "µ¶¸¹»¼½¾¨©ª«¬®¡¢£¤¥¦§·ÆÇþßÞ×øûïåäëüØÛÏÅÄËÜ"
-_DOUBTFUL_TEXT = rf"^\s|\s$|[{_UNCLEAN}{_LEGACY_LETTERS}]"
+_INVISIBLE = r"\p{Cf}"
+_DOUBTFUL_TEXT = r"^\s|\s$|[^ -~ÀÁÂÃÈÉÊÌÍÒÓÔÕÙÚÝàáâãèéêìíòóôõùúýĂăĐđĨĩŨũƠơƯưẠ-ỹ]"
+"""Text of composed Vietnamese letters and ASCII needs no cleaning and is in no old encoding; anything else may be."""
 _ANY_DIGIT = "\\d"
 _PLAIN_CODE = r"^[!-~]+$"
 _SCIENTIFIC = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$|^[0-9]+[.,]0+$"
@@ -56,8 +53,13 @@ _SURELY_DATE_OR_YEAR = (
 _MONTH = rf"^{_CENTURY}[0-9]{{2}}-(?:0[1-9]|1[0-2])$"
 _YEAR = rf"^{_CENTURY}[0-9]{{2}}$"
 _TAX_CODE = r"^[0-9]{10}(-[0-9]{3})?$|^[0-9]{12}$"
+_PROVINCE = r"^[0-9]{2}$"
 _TAX_WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
 _NUMERIC_WHOLE_DIGITS = 16
+_LONGEST_NUMBER = 30
+"""Characters of a cell that still reads as a number in a control total: no total that is declared has more digits."""
+_EXACT = Context(prec=80)
+"""The default rounds to 28 digits without a word; this holds any sum of such numbers in đồng."""
 _UNICODE_ONLY = r"[ĂăĐđĨĩŨũƠơƯưẠ-ỹ]"
 _TCVN3 = r"[µ¶¸¹»¼½¾¨©ª«¬®¡¢£¤¥¦§·ÆÇþßÞ×]\p{L}|[a-z][µ¶¸¹»¼½¾¨«¬ÆÇþßÞ×]"
 _VNI_PAIR = "[aeouiyAEOUIY][øûïåäëüõãâêéèùúáàØÛÏÅÄËÜÕÃÂÊÉÈÙÚÁÀ]"
@@ -207,20 +209,23 @@ class Verdicts:
         if code in {"E-INDICATOR", "E-INDICATOR-UNIT"}:
             indicators = rows["indicator"].to_list()
             texts = [_json(_indicator_arguments(code, column, indicator)) for indicator in indicators]
+        elif code == "E-PROVINCE":
+            texts = [_json(found) for found in _province_arguments(self.contract.column(column), arguments, rows)]
         else:
             texts = [_json({"column": column, **arguments})] * rows.height
         return [(row, column, code, text) for row, text in zip(row_no.to_list(), texts, strict=True)]
 
     def _totals_of_text(self, rows: pl.DataFrame) -> dict[str, Decimal]:
-        """Sums over the few rows that were set aside, exact for any number of digits."""
+        """Sums over the few rows that were set aside, exact."""
         totals: dict[str, Decimal] = {}
         for plan in self.plans:
             if plan.reads_as_number is None:
                 continue
             name = plan.column.name
-            cells = rows.filter(plan.reads_as_number.fill_null(False))[name].to_list() if rows.height else []
-            factor = self.factor if plan.column.kind == "money" else 1
-            totals[name] = sum((Decimal(cell) * factor for cell in cells), Decimal(0))
+            reads = plan.reads_as_number & (pl.col(name).str.len_bytes() <= _LONGEST_NUMBER)
+            cells = rows.filter(reads.fill_null(False))[name].to_list() if rows.height else []
+            factor = Decimal(self.factor if plan.column.kind == "money" else 1)
+            totals[name] = _sum(Decimal(0), (_EXACT.multiply(Decimal(cell), factor) for cell in cells))
         return totals
 
     def _with_totals_of_good(self, set_aside: dict[str, Decimal], good: pl.DataFrame) -> dict[str, Decimal]:
@@ -228,10 +233,14 @@ class Verdicts:
         for name, before in set_aside.items():
             cells = good[name]
             if cells.dtype == pl.String:
-                result[name] = sum((Decimal(cell) for cell in cells.drop_nulls().to_list()), before)
+                result[name] = _sum(before, map(Decimal, cells.drop_nulls().to_list()))
             else:
-                result[name] = before + int(cells.cast(pl.Int128).sum())
+                result[name] = _EXACT.add(before, Decimal(int(cells.cast(pl.Int128).sum())))
         return result
+
+
+def _sum(before: Decimal, more: Iterable[Decimal]) -> Decimal:
+    return functools.reduce(_EXACT.add, more, before)
 
 
 def compile_verdicts(
@@ -324,12 +333,53 @@ def _code_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     if column.check == "indicator":
         known = list(load_indicators())
         return _ColumnPlan(column, cell, (("E-INDICATOR", ~cell.is_in(known), {}),))
+    if column.check == "province_code":
+        return _province_plan(column, period)
     if pattern is not None:
         broken = ~cell.str.contains(f"^(?:{pattern.replace(_ANY_DIGIT, '[0-9]')})$")
         return _ColumnPlan(column, cell, (("E-CODE", broken, arguments),))
     scientific = cell.str.contains(_SCIENTIFIC)
     doubt = scientific | ~cell.str.contains(_PLAIN_CODE)
     return _ColumnPlan(column, cell, (("E-CODE", scientific, arguments),), doubt=doubt)
+
+
+def _province_plan(column: Column, period: str) -> _ColumnPlan:
+    """The code stands on the map of the row's own day where the contract names one, else on that of the period."""
+    cell = pl.col(column.name)
+    asked = pl.lit(True)
+    if column.check_if is not None:
+        asked = pl.col(column.check_if.column).is_in(list(column.check_if.values))
+    month = period_month(period)
+    on_map = cell.is_in(sorted(geography.codes_on(month)))
+    if column.map_of is not None:
+        before = cell.is_in(sorted(geography.codes_on(geography.MERGER - dt.timedelta(days=1))))
+        since = cell.is_in(sorted(geography.codes_on(geography.MERGER)))
+        day = _day(pl.col(column.map_of))
+        # without a day there is no map: the missing day is a fault of its own
+        on_map = pl.when(day < geography.MERGER).then(before).when(day.is_not_null()).then(since)
+    scientific = cell.str.contains(_SCIENTIFIC)
+    faults: tuple[Fault, ...] = (
+        ("E-CODE", scientific | (asked & ~cell.str.contains(_PROVINCE)), {"shape": column.shape or "2 digits"}),
+        ("E-PROVINCE", asked & ~on_map, {"period": f"{month:%Y-%m}"}),
+    )
+    return _ColumnPlan(column, cell, faults, doubt=scientific | ~cell.str.contains(_PLAIN_CODE) | (asked & ~on_map))
+
+
+def _province_arguments(column: Column, arguments: dict[str, object], rows: pl.DataFrame) -> list[dict[str, object]]:
+    """Names the right code. The one sent is named when it is a province's on some map: else it may be anything."""
+    days = [period_month(str(arguments["period"]))] * rows.height
+    if column.map_of is not None:
+        days = rows.select(_day(pl.col(column.map_of))).to_series().to_list()
+    known = {province.province_code for province in geography.provinces()}
+    return [
+        {
+            "column": column.name,
+            **({"province": sent} if sent in known else {}),
+            "period": f"{day:%Y-%m}",
+            "successor": geography.instead_of(sent, day),
+        }
+        for sent, day in zip(rows[column.name].to_list(), days, strict=True)
+    ]
 
 
 def _wrong_check_digit(cell: pl.Expr) -> pl.Expr:

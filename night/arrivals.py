@@ -16,7 +16,7 @@ from ingestion.receipts import write_outbox
 from night.journal import Stage, stage, write
 from warehouse import roles
 from warehouse.connection import connect
-from warehouse.errors import VssError
+from warehouse.errors import StorageError, UnreachableError, UsageError
 from warehouse.settings import Settings
 
 
@@ -24,23 +24,23 @@ def discover(
     settings: Settings, inbox: Path, *, sender: str | None = None, submission: str | None = None
 ) -> list[Path]:
     """Folders of the inbox that are not final in the ledger. Raises UsageError when the inbox is missing."""
-    found = list(inboxes.folders(inbox, sender=sender, submission=submission))
+    # not the folders themselves: each holds its manifest, and there may be any number
+    found = [(folder.path, folder.identity) for folder in inboxes.folders(inbox, sender=sender, submission=submission)]
     with connect(settings, roles.LOADER) as connection:
-        known = ledger.known_states(connection, [(folder.submission_id, folder.manifest_sha256) for folder in found])
-    return [
-        folder.path for folder in found if known.get((folder.submission_id, folder.manifest_sha256)) not in ledger.FINAL
-    ]
+        known = ledger.known_states(connection, [identity for _, identity in found])
+    return [path for path, identity in found if known.get(identity) not in ledger.FINAL]
 
 
 def load_all(settings: Settings, run_id: str, folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     """Take folders as far as each goes; one that fails unexpectedly ends in `error` and never stops the others.
 
-    Raises UnreachableError and UsageError: without the database or the archive no other folder fares better.
+    Raises UnreachableError, UsageError and StorageError: without the database, the archive or space no other folder
+    fares better.
     """
     for folder in folders:
         try:
             state = load_and_gate(settings, run_id, folder)
-        except VssError:
+        except (UnreachableError, UsageError, StorageError):
             raise
         except Exception:
             # whatever it is, the other senders go on; its kind stands in the journal, its text might name a person
@@ -64,7 +64,7 @@ def load_and_gate(settings: Settings, run_id: str, folder: Path) -> str:
             verdict = gate_submission(settings, loaded.sub_no)
             faults = [Fault(finding.code, dict(finding.args), where=finding.feed) for finding in verdict.findings]
             state = settle(settings, loaded.sub_no, verdict.outcome, faults)
-        if state in ledger.FINAL:
+        if state in (*ledger.FINAL, "waiting"):
             write_outbox(settings, loaded.submission_id)
         mark.outcome = state
     return state

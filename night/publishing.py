@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import time
 
+from ingestion import ledger
+from ingestion.receipts import write_outbox
 from night import dbt_runs
 from night.freshness import changes, completeness, freshness
 from night.journal import Stage, stage, write
@@ -85,10 +87,19 @@ def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) 
                 "freshness": freshness(publisher),
                 "changes": changes(publisher, waiting.build_id),
             }
+            months, shared = publication.shared_persons(publisher, waiting)
             begun = time.monotonic()
-            number = publication.flip(publisher, waiting, **words)
+            with publisher.transaction():
+                number = publication.flip(publisher, waiting, **words)
+                publication.note_shared_persons(publisher, months, shared)
             mark.message = f"flip {1000 * (time.monotonic() - begun):.1f} ms"
             facts = [(r.name, r.main_feed) for r in bi.relations(dbt_runs.manifest_path(settings)) if r.main_feed]
             publication.fill_published_totals(publisher, facts)
         mark.rows = sum(rows for _, _, rows in counts)
-        return number
+    with stage(settings, run_id, "receipts") as mark:
+        with connect(settings, roles.LOADER) as loader:
+            told = ledger.told_by_build(loader, waiting.build_id)
+        for submission_id in told:
+            write_outbox(settings, submission_id)
+        mark.rows = len(told)
+    return number

@@ -160,10 +160,16 @@ def describe(path: Path, feed: str, sent: Sequence[Row], /, **changes: Any) -> M
     return ManifestFile(**{**honest, **changes})
 
 
+EMPTIED = (
+    "run_stage", "gate_result", "decision", "reject", "load_notice", "build_input", "load", "submission",
+    "sender_key", "security_event", "worker",
+)  # fmt: skip
+
+
 def empty_ledger(settings: Settings) -> None:
     """Forget every submission and its rows."""
     with connect(settings, roles.MIGRATOR) as connection:
-        for table in ("run_stage", "gate_result", "decision", "reject", "build_input", "load", "submission"):
+        for table in EMPTIED:
             connection.execute(sql.SQL("delete from {}").format(sql.Identifier("ops", table)))
         for feed in load_contracts():
             connection.execute(sql.SQL("delete from {}").format(sql.Identifier("raw", feed)))

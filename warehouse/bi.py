@@ -45,7 +45,8 @@ class Relation:
         distinct = f"distinct on (r.{self.distinct_on}) " if self.distinct_on else ""
         order = f" order by r.{self.distinct_on}" if self.distinct_on else ""
         if self.distinct_on and "last_month" in self.columns:
-            order += ", r.last_month desc"
+            # of two territories in one month always the same one: a figure must not hang on the order of arrival
+            order += ", r.last_month desc nulls last, r.territory_key"
         predicate = (
             _PREDICATE.format(column="r.current_province_code")
             if "current_province_code" in self.columns

@@ -32,7 +32,14 @@ def role_url(settings: Settings, role: str, *, driver: str = "postgresql") -> st
 
 def connect(settings: Settings, role: str, *, autocommit: bool = False) -> Connection:
     """A direct connection as one role. Raises UnreachableError, and UsageError when nothing was migrated yet."""
-    return open_connection(role_url(settings, role), autocommit=autocommit)
+    try:
+        return open_connection(role_url(settings, role), autocommit=autocommit)
+    except UnreachableError:
+        if not settings.is_embedded:
+            raise
+        # it was up when this process began; whatever happened to it since, it is started again
+        admin_url.cache_clear()
+        return open_connection(role_url(settings, role), autocommit=autocommit)
 
 
 def open_connection(url: str, *, autocommit: bool = False, is_admin: bool = False) -> Connection:
@@ -69,3 +76,12 @@ def _with(url: str, *, user: str | None = None, word: str | None = None, databas
     host = parts.netloc.rpartition("@")[2]
     path = parts.path if database is None else f"/{database}"
     return urlunsplit(("postgresql", f"{credentials}@{host}" if credentials else host, path, parts.query, ""))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again may help: the connection was lost or ended, the server restarts, a deadlock was broken."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, UnreachableError)
+    state = error.sqlstate or ""
+    lost = isinstance(error, psycopg.OperationalError) and not state
+    return lost or state[:2] == "08" or state in {"57P01", "57P02", "57P03", "40001", "40P01", "25P03", "25P04"}

@@ -31,6 +31,12 @@ class GateFailedError(VssError):
     exit_code = 5
 
 
+class StorageError(VssError):
+    """A disk is full; everything that was not finished was taken back."""
+
+    exit_code = 1
+
+
 class BuildOpenError(VssError):
     """Another build holds the lease."""
 

@@ -83,6 +83,18 @@ def successor(code: str) -> Province | None:
     return None if old is None else in_force(old.current_province_code, MERGER)
 
 
+@functools.cache
+def codes_on(day: dt.date) -> frozenset[str]:
+    """The codes of the map of a day: 63, since the merger 34."""
+    return frozenset(p.province_code for p in provinces() if p.valid_from <= day < p.valid_to)
+
+
+def instead_of(code: str, day: dt.date) -> str:
+    """What to write on the map of `day` for a code that is not on it: its successor with the name, else every code."""
+    heir = successor(code) if day >= MERGER else None
+    return ", ".join(sorted(codes_on(day))) if heir is None else f"{heir.province_code} ({heir.name_vi})"
+
+
 def fill_provinces(settings: Settings) -> None:
     """Write both maps and the reading scopes to ops; rows are replaced by key."""
     with connect(settings, roles.MIGRATOR) as connection, connection.cursor() as cursor:

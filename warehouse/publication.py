@@ -22,6 +22,16 @@ from warehouse.errors import UsageError
 from warehouse.settings import Settings
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+DUPLICATE_ELSEWHERE = "N-DUPLICATE-ELSEWHERE"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Of one load: how many persons stand with the same insurance type in other provinces too, and in which."""
+
+    load_id: int
+    persons: int
+    provinces: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,81 @@ def flip(connection: Connection, build: Build, *, completeness: str, freshness: 
     ).fetchone()
     assert row is not None
     return int(str(row[0]))
+
+
+def shared_persons(connection: Connection, build: Build) -> tuple[list[dt.date], list[Shared]]:
+    """The months whose persons this build made anew, and its loads of them that share persons with other provinces.
+
+    Read from the candidate, before the flip. A month in which nobody stands twice costs a look at the count that the
+    build has made (R28); in the others the month's rows are grouped once more.
+    """
+    found = connection.execute(
+        """
+        select c.month, coalesce((
+            select sum(d.duplicates) from marts.int_participation__duplicate d where d.month = c.month
+        ), 0)::bigint
+        from ops.slice c
+        where c.build_id = %s and c.relation = 'fct_participation' and c.month is not null
+        group by c.month order by c.month
+        """,
+        [build.build_id],
+    ).fetchall()
+    months = {cast("dt.date", month): int(str(duplicates)) for month, duplicates in found}
+    shared: list[Shared] = []
+    for month in (month for month, duplicates in months.items() if duplicates):
+        # the month as one value on either side of the join: only its partition is read
+        rows = connection.execute(
+            """
+            with twice as (
+                select p.insurance_type, p.participant_key from marts.fct_participation p
+                where p.month = %(month)s group by 1, 2 having count(*) > 1
+            ),
+            standing as materialized (
+                select p.insurance_type, p.participant_key, p.territory_key, p.province_code
+                from marts.fct_participation p
+                join twice t on t.participant_key = p.participant_key and t.insurance_type = p.insurance_type
+                where p.month = %(month)s
+            )
+            select
+                i.load_id, count(distinct mine.participant_key),
+                array_agg(distinct other.province_code order by other.province_code)
+            from standing mine
+            join standing other
+                on other.participant_key = mine.participant_key and other.insurance_type = mine.insurance_type
+                and other.territory_key <> mine.territory_key
+            join ops.input i
+                on i.feed = 'participants' and i.territory_key = mine.territory_key and i.month = %(month)s
+            group by i.load_id order by i.load_id
+            """,
+            {"month": month},
+        ).fetchall()
+        shared += [Shared(int(str(row[0])), int(str(row[1])), tuple(cast("list[str]", row[2]))) for row in rows]
+    return list(months), shared
+
+
+def note_shared_persons(connection: Connection, months: Sequence[dt.date], shared: Sequence[Shared]) -> None:
+    """Tell the senders of both sides (R28): the notices of those months become these and no others.
+
+    Belongs into the transaction of the flip, so that a publication and its notices come together or not at all.
+    """
+    connection.execute(
+        """
+        delete from ops.load_notice n using ops.load l, ops.submission s
+        where l.load_id = n.load_id and s.sub_no = l.sub_no and n.code = %s and s.month = any(%s)
+          and l.load_id <> all(%s)
+        """,
+        [DUPLICATE_ELSEWHERE, list(months), [each.load_id for each in shared]],
+    )
+    for each in shared:
+        # one that says the same as before keeps its time
+        connection.execute(
+            """
+            insert into ops.load_notice as n (load_id, code, args) values (%s, %s, %s)
+            on conflict (load_id, code) do update set args = excluded.args, noticed_at = now()
+            where n.args <> excluded.args
+            """,
+            [each.load_id, DUPLICATE_ELSEWHERE, Jsonb({"count": each.persons, "provinces": each.provinces})],
+        )
 
 
 def fill_published_totals(connection: Connection, facts: Sequence[tuple[str, str]]) -> None:

@@ -35,6 +35,8 @@ _PG_TYPE: Mapping[Kind, str] = {
     "month": "date",
     "date_or_year": "text",
 }
+_LIMIT_BYTES = 1 << 30
+_LIMIT_CELLS = 2_000_000
 _SNAKE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
 
@@ -51,6 +53,14 @@ class RequiredIf:
 
 
 @dataclass(frozen=True)
+class CheckIf:
+    """The column's check holds in rows whose `column` holds one of `values`, and in no other."""
+
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LaterPattern:
     """The pattern that holds from `period` (YYYY-MM) on."""
 
@@ -61,7 +71,10 @@ class LaterPattern:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a feed. `pattern` must match the whole cell; `shape` says it in words."""
+    """One column of a feed. `pattern` must match the whole cell; `shape` says it in words.
+
+    The check `province_code` reads the code on the map of the day in the column `map_of`, else of the file's period.
+    """
 
     name: str
     kind: Kind
@@ -80,7 +93,9 @@ class Column:
     maximum: int | None = None
     scale: int | None = None
     default: str | int | None = None
-    check: Literal["tax_code", "indicator"] | None = None
+    check: Literal["tax_code", "indicator", "province_code"] | None = None
+    check_if: CheckIf | None = None
+    map_of: str | None = None
     example: str | None = None
 
     @property
@@ -98,7 +113,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """One feed: who may send it, its columns in the order of the table, its key and its rules over several columns."""
+    """One feed: who may send it, its columns in the order of the table, its key and its rules over several columns.
+
+    `max_bytes` is the limit of a file both as sent and unpacked, `max_cells` that of a workbook's sheet (rows times
+    columns, empty ones included); larger files are sent as CSV.
+    """
 
     feed: str
     version: str
@@ -113,6 +132,8 @@ class Contract:
     at_least_one_of: tuple[str, ...] = ()
     not_above: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unit_and_measure_of_indicator: bool = False
+    max_bytes: int = _LIMIT_BYTES
+    max_cells: int = _LIMIT_CELLS
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if the feed has none."""
@@ -191,7 +212,9 @@ class _ColumnRules(_Strict):
     max: int | None = None
     scale: int | None = None
     default: str | int | None = None
-    check: Literal["tax_code", "indicator"] | None = None
+    check: Literal["tax_code", "indicator", "province_code"] | None = None
+    check_if: _RequiredIf | None = None
+    map_of: str | None = None
 
 
 class _FeedRules(_Strict):
@@ -202,6 +225,8 @@ class _FeedRules(_Strict):
     at_least_one_of: tuple[str, ...] = ()
     not_above: dict[str, str] = Field(default_factory=dict)
     unit_and_measure_of_indicator: bool = False
+    max_bytes: int = Field(default=_LIMIT_BYTES, ge=1 << 20)
+    max_cells: int = Field(default=_LIMIT_CELLS, ge=1_000)
 
 
 @functools.cache
@@ -252,6 +277,8 @@ def _contract(table: SchemaObject, *, version: str, file: str) -> Contract:
     key = tuple(sorted((column.name for column in columns if column.in_key), key=lambda name: positions[name]))
     mentioned = {*rules.at_least_one_of, *rules.not_above, *rules.not_above.values()}
     mentioned |= {column.required_if.column for column in columns if column.required_if}
+    mentioned |= {column.check_if.column for column in columns if column.check_if}
+    mentioned |= {column.map_of for column in columns if column.map_of}
     mentioned |= {rules.profile_column} if rules.profile_column else set()
     if not table.name or not table.description or not key or len(set(names)) < len(names):
         raise ContractError(f"{file}: name, description and key are needed, and each column may stand once")
@@ -271,6 +298,8 @@ def _contract(table: SchemaObject, *, version: str, file: str) -> Contract:
         at_least_one_of=rules.at_least_one_of,
         not_above=MappingProxyType(rules.not_above),
         unit_and_measure_of_indicator=rules.unit_and_measure_of_indicator,
+        max_bytes=rules.max_bytes,
+        max_cells=rules.max_cells,
     )
 
 
@@ -282,6 +311,8 @@ def _column(item: SchemaProperty, *, file: str) -> Column:
         raise ContractError(f"{file}: {item.name} of kind {rules.kind} must be {_PG_TYPE[rules.kind]}")
     if (rules.kind == "enum") != bool(rules.values):
         raise ContractError(f"{file}: {item.name}: an enum, and only an enum, lists its values")
+    if (rules.check_if or rules.map_of) and rules.check != "province_code":
+        raise ContractError(f"{file}: {item.name}: check_if and map_of belong to the check province_code")
     return Column(
         name=item.name,
         kind=rules.kind,
@@ -301,6 +332,8 @@ def _column(item: SchemaProperty, *, file: str) -> Column:
         scale=rules.scale,
         default=rules.default,
         check=rules.check,
+        check_if=CheckIf(**rules.check_if.model_dump()) if rules.check_if else None,
+        map_of=rules.map_of,
         example=str(item.examples[0]) if item.examples else None,
     )
 

@@ -166,9 +166,9 @@ def test_status_and_receipt_as_json_have_the_keys_of_the_interface(inbox: Inbox)
     (entry,) = json.loads(listed.stdout)
     receipt = json.loads(told.stdout)
     assert set(entry) == SUBMISSION
-    assert set(receipt) == SUBMISSION | {"rejects"}
-    assert {**entry, "rejects": receipt["rejects"]} == receipt
-    assert receipt == inbox.receipt(folder)
+    assert set(receipt) == SUBMISSION | {"rejects", "annotated"}
+    assert {**entry, "rejects": receipt["rejects"], "annotated": []} == receipt
+    assert receipt == {**inbox.receipt(folder), "annotated": []}
 
 
 def test_status_and_receipt_for_people_name_state_rows_and_the_cell(inbox: Inbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from feed_builders import csv_file, read, rows_of
+from feed_builders import csv_file, manifest_file, read, rows_of
 
 from ingestion.contracts import load_contracts
-from ingestion.readers import FileError, fold
+from ingestion.duplicates import KeySpill
+from ingestion.readers import FileError, Note, ShapeReject, fold
+from ingestion.reading import Tally, Terms, read_file
 
 HEADING = "item_no,area,difficulty,proposal\n"
 
@@ -69,16 +72,88 @@ def test_a_quote_that_is_never_closed_costs_one_row_only(tmp_path: Path) -> None
     assert found[-1].row_no[-1] == 5_000
 
 
-def test_a_cell_of_ten_megabytes_costs_its_row_only(tmp_path: Path) -> None:
-    content = HEADING + "1,it,a,\n2,it," + "x" * 10_000_000 + ",\n3,it,c,\n"
-    found = list(read(csv_file(tmp_path, content), "weekly_report"))
-    assert [item for part in found for item in part.frame["item_no"] if len(item) < 9][:1] == ["1"]
-    assert sum(part.rows for part in found) == 3
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("block_rows", [4_096, 65_536])
+def test_a_cell_of_ten_megabytes_costs_its_row_only(tmp_path: Path, block_rows: int, quote: str) -> None:
+    content = HEADING + f"1,it,a,\n2,it,{quote}" + "x" * 10_000_000 + f"{quote},\n3,it,c,\n"
+    found = list(read(csv_file(tmp_path, content), "weekly_report", block_rows=block_rows))
+    assert [item for part in found for item in part.frame["item_no"]] == ["1", "3"]
+    assert [reject for part in found for reject in part.ragged] == [ShapeReject(3, "E-LONG", {"limit": 1 << 20})]
 
 
-def test_empty_rows_count_as_lines_but_are_no_data(tmp_path: Path) -> None:
-    content = HEADING + "1,it,a,\n,,,\n\n2,it,b,\n"
-    assert _weekly(tmp_path, content) == [(2, "1", "a"), (5, "2", "b")]
+def test_empty_rows_count_as_lines_but_are_no_data_and_are_noted(tmp_path: Path) -> None:
+    content = HEADING + "1,it,a,\n,,,\n\n2,it,b,\n\n"
+    reader = read(csv_file(tmp_path, content), "weekly_report")
+    assert rows_of(reader, ["item_no"]) == [(2, "1"), (5, "2")]
+    assert reader.notes == [Note("N-BLANK-ROWS", {"count": 3})]
+
+
+def test_a_file_of_blank_lines_only_is_read_fast_and_empty(tmp_path: Path) -> None:
+    content = HEADING + "1,it,a,\n" + "\r\n" * 3_000_000 + "2,it,b,\n"
+    reader = read(csv_file(tmp_path, content), "weekly_report", block_rows=4_096)
+    assert rows_of(reader, ["item_no"]) == [(2, "1"), (3_000_003, "2")]
+    assert reader.notes == [Note("N-BLANK-ROWS", {"count": 3_000_000})]
+
+
+GOOD, RAGGED, OPEN, NUL, INSIDE, BLANK = "good", "E-RAGGED", "E-QUOTE", "E-CONTROL", "inside", "blank"
+_RECORDS = {
+    GOOD: "{n},it,đơn {n},",
+    INSIDE: '{n},it,"đơn\n{n}, ""a""",',
+    RAGGED: "{n},it",
+    OPEN: '{n},it,"open"x,',
+    NUL: "{n},it,a\0b,",
+    BLANK: ",,,",
+}
+
+
+@pytest.mark.parametrize("block_rows", [16, 23, 61, 65_536])
+@pytest.mark.parametrize(
+    ("encoding", "codec", "delimiter"),
+    [
+        ("utf-8", "utf-8", ","),
+        ("utf-8", "utf-8-sig", ";"),
+        ("utf-16", "utf-16-le", "\t"),
+        ("utf-16", "utf-16-be", "|"),
+        ("cp1258", "cp1258", ";"),
+    ],
+)
+def test_bad_rows_are_set_aside_with_their_numbers_wherever_a_block_ends(
+    tmp_path: Path, encoding: str, codec: str, delimiter: str, block_rows: int
+) -> None:
+    kinds = [GOOD, INSIDE, GOOD, RAGGED, GOOD, GOOD, NUL, BLANK, OPEN, INSIDE, GOOD] * 60
+    lines = [_RECORDS[kind].format(n=number) for number, kind in enumerate(kinds, start=2)]
+    text = HEADING + "\n".join(lines) + "\n"
+    mark = "\ufeff" if codec.startswith("utf-16") else ""
+    # a comma inside the quotes stays one
+    text = text.replace(', ""a""', "\1").replace(",", delimiter).replace("\1", ', ""a""')
+    path = csv_file(tmp_path, (mark + text).encode(codec))
+    reader = read(path, "weekly_report", encoding=encoding, delimiter=delimiter, block_rows=block_rows)
+    parts = list(reader)
+    good = [(number, cell) for part in parts for number, cell in zip(part.row_no, part.frame["item_no"], strict=True)]
+    aside = sorted((reject.row_no, reject.code) for part in parts for reject in part.ragged)
+    numbered = list(enumerate(kinds, start=2))
+    assert good == [(number, str(number)) for number, kind in numbered if kind in {GOOD, INSIDE}]
+    assert aside == [(number, kind) for number, kind in numbered if kind.startswith("E-")]
+    assert Note("N-BLANK-ROWS", {"count": 60}) in reader.notes
+
+
+def test_accents_of_cp1258_become_the_composed_letters_of_unicode(tmp_path: Path) -> None:
+    words = "Nguyễn Thị Hường ở Đắk Lắk, kỹ thuật"
+    combining = unicodedata.normalize("NFD", words)
+    # cp1258 has letters with hat, breve or horn, and the five tones as marks behind them
+    for base, marked in (("â", "â"), ("ă", "ă"), ("ê", "ê"), ("ô", "ô"), ("ơ", "ơ"), ("ư", "ư")):
+        combining = combining.replace(unicodedata.normalize("NFD", base), marked)
+    # a dot below stands before the hat in NFD
+    combining = combining.replace("e\u0323\u0302", "ê\u0323").replace("a\u0323\u0302", "â\u0323")
+    content = f'item_no,area,difficulty\n1,it,"{combining}"\n'.encode("cp1258")
+    path = csv_file(tmp_path, content)
+    contract = load_contracts()["weekly_report"]
+    tally = Tally()
+    with KeySpill(contract.key) as keys:
+        file = manifest_file(path, "weekly_report", encoding="cp1258")
+        (frame,) = read_file(path, file, Terms(contract, "2021-W44"), tally, keys)
+    assert frame["difficulty"].to_list() == [words]
+    assert tally.rejects == []
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

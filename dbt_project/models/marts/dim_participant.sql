@@ -14,7 +14,8 @@ latest as (
         participant_key,
         sex,
         birth_year,
-        current_province_code
+        current_province_code,
+        month as last_month
     from participant
     order by territory_key asc, participant_key asc, month desc, row_no asc
 ),
@@ -25,7 +26,8 @@ final as (
         sex,
         birth_year,
         territory_key,
-        current_province_code
+        current_province_code,
+        last_month
     from latest
 )
 

@@ -40,6 +40,11 @@ create table ops.worker (
 comment on table ops.worker is
     'One row per loader at work, by its database session; one whose heartbeat stopped may be ended by the next.';
 
+-- what lies in another sender's folder is another submission, also under the same id and with the same words: else a
+-- copy would decide, or take over, what its true owner sends
+alter table ops.submission drop constraint submission_submission_id_manifest_sha256_key;
+alter table ops.submission add unique nulls not distinct (submission_id, manifest_sha256, sender);
+
 alter table ops.reject add column row_token text;
 comment on column ops.reject.row_token is
     'Keyed hash of the row''s key as sent: tells whether a row that was set aside came back mended, and nothing else.';

@@ -1,0 +1,78 @@
+"""`python -m benchmarks`: what `vss bench` starts. Exit codes are those of `vss`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.results import Result, keep, table
+from warehouse.errors import UsageError, VssError
+from warehouse.settings import settings
+
+_KNOWN = {
+    "ingest": "a whole load against plain COPY, dlt and pandas; --rows, --repeat, --no-peers, --profile",
+    "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
+}
+
+
+def main() -> None:
+    """Run one benchmark, print its table and keep its JSON; without a name list them."""
+    arguments = _parser().parse_args()
+    if arguments.name is None:
+        for name, meaning in _KNOWN.items():
+            print(f"{name:<16}{meaning}")
+        return
+    configured = settings()
+    folder = configured.home / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    result = _run(arguments, folder)
+    kept = [folder / f"{result.name}.json", *([arguments.json] if arguments.json else [])]
+    keep(result, kept, now=dt.datetime.now(tz=dt.UTC).astimezone(dt.timezone(dt.timedelta(hours=7))))
+    print(table(result))
+    print(f"JSON: {kept[-1]}")
+
+
+def _run(arguments: argparse.Namespace, folder: Path) -> Result:
+    if arguments.name not in _KNOWN:
+        raise UsageError(f"There is no benchmark {arguments.name}: choose one of {', '.join(_KNOWN)}.")
+    if arguments.rows is not None and arguments.rows < 1:
+        raise UsageError("--rows is too small: give at least 1.")
+    if arguments.name == "ingest":
+        from benchmarks import ingest  # noqa: PLC0415 - a benchmark brings only what it measures with
+
+        repeat = ingest.DEFAULT_REPEAT if arguments.repeat is None else arguments.repeat
+        if repeat < 1:
+            raise UsageError("--repeat is too small: give at least 1.")
+        return ingest.run(
+            folder, rows=arguments.rows or ingest.DEFAULT_ROWS, repeat=repeat, peers=arguments.peers,
+            profile=arguments.profile,
+        )  # fmt: skip
+    if arguments.repeat is not None or arguments.profile:
+        raise UsageError("ingest-memory runs each size once: leave --repeat and --profile out.")
+    from benchmarks import ingest_memory  # noqa: PLC0415
+
+    return ingest_memory.run(folder, rows=arguments.rows or ingest_memory.DEFAULT_ROWS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vss bench")
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--repeat", type=int)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--profile", action="store_true")
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except VssError as error:
+        if "VSS_DEBUG" in os.environ:
+            raise
+        print(f"vss: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,31 @@
+"""Produce the next item of a stream in a second thread while the caller uses the one before.
+
+One item ahead is enough: reading, checking and writing text release the interpreter's lock, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@contextlib.contextmanager
+def ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
+    """An iterator over `items`; what they raise is raised where the item would have come.
+
+    At the end of the block no item is being produced any more, so that the source can be closed.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as pool:
+        yield _fetched(items, pool)
+
+
+def _fetched(items: Iterator[Item], pool: ThreadPoolExecutor) -> Iterator[Item]:
+    end = object()
+    coming = pool.submit(next, items, end)
+    while (item := coming.result()) is not end:
+        coming = pool.submit(next, items, end)
+        yield item  # type: ignore[misc]  # `end` is the only object that is no Item
