@@ -9,7 +9,7 @@ HOME_OF_RUNS := $(or $(VSS_HOME),var)
 DEMO := $(HOME_OF_RUNS)/demo_inbox
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint docs bench down clean lock
+.PHONY: help setup demo test test-long lint docs bench down clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ demo: $(READY) ## land the demo submissions, run the night in Airflow, publish, 
 
 test: $(READY) lint ## lint, unit, integration (real PostgreSQL), dbt, DAG and end-to-end tests
 	$(BIN)/python -m pytest
+
+test-long: $(READY) ## what takes minutes: properties and fuzzing with many inputs (marker long)
+	$(BIN)/python -m pytest -m long
 
 lint: $(READY) ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .

@@ -1,16 +1,19 @@
-"""Produce the next item of a stream in a second thread while the caller uses the one before.
+"""Produce the next items of a stream in a second thread while the caller uses the one before.
 
-One item ahead is enough: reading, checking and writing text release the interpreter's lock, and memory stays flat.
+Reading, checking and writing text release the interpreter's lock. Two items ahead keep the server busy while one block
+takes longer than usual, and memory stays flat.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
+_DEPTH = 2
 
 
 @contextlib.contextmanager
@@ -25,7 +28,7 @@ def ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
 
 def _fetched(items: Iterator[Item], pool: ThreadPoolExecutor) -> Iterator[Item]:
     end = object()
-    coming = pool.submit(next, items, end)
-    while (item := coming.result()) is not end:
-        coming = pool.submit(next, items, end)
+    coming = deque(pool.submit(next, items, end) for _ in range(_DEPTH))
+    while (item := coming.popleft().result()) is not end:
+        coming.append(pool.submit(next, items, end))
         yield item  # type: ignore[misc]  # `end` is the only object that is no Item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -44,17 +44,34 @@ class ShapeReject:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """The lines of a CSV as they stand, one a row, each with `width` cells; `position` says which cell is which column.
+
+    Cells hold neither a quote nor `delimiter`.
+    """
+
+    text: pl.Series
+    position: Mapping[str, int]
+    width: int
+    delimiter: str
+
+
+@dataclass(frozen=True)
 class TextBlock:
     """Some rows of a file: all contract columns as text in contract order, and each row's number (Int32).
 
     `ragged` are the rows set aside by the reader. `legible` holds, in the same columns as `frame`, those of them whose
-    other cells could be read (the unusable cell is null): control totals and profiles count rows as sent.
+    other cells could be read (the unusable cell is null): control totals and profiles count rows as sent. `is_plain`
+    says that no cell holds a quote, a comma or a line end, so that the block can be written as CSV without quotes.
+    `lines` are the rows of `frame` as they were sent, where that is known.
     """
 
     frame: pl.DataFrame
     row_no: pl.Series
     ragged: list[ShapeReject]
     legible: pl.DataFrame | None = None
+    is_plain: bool = False
+    lines: Lines | None = None
 
     @property
     def rows(self) -> int:

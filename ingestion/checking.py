@@ -100,7 +100,8 @@ def _set_duplicates_aside(
     amounts = list(tally.parsed)
     found: dict[int, tuple[tuple[object, ...], tuple[object, ...]]] = {}
     with KeySpill(contract.key) as unused:
-        for rows in read_file(path, file, terms, Tally(), unused):
+        for good in read_file(path, file, terms, Tally(), unused):
+            rows = good.frame
             kept = rows.filter(rows["row_no"].is_in(list(wanted)))
             keys, values = kept.select(contract.key).iter_rows(), kept.select(amounts).iter_rows()
             found |= dict(zip(kept["row_no"].to_list(), zip(keys, values, strict=True), strict=True))

@@ -337,7 +337,9 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         # without the flag for UTF-8 zipfile reads a name as cp437, which would hide a direction mark
         name += name.encode("cp437").decode("utf-8")
     found: str | None = None
-    if "\0" in name:
+    if not entry.filename:
+        found = "an entry without a name"
+    elif "\0" in name:
         found = "an entry name with NUL"
     elif any(unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"} for char in name):
         found = "an entry name with control or direction marks"

@@ -10,10 +10,11 @@ import errno
 import io
 import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import Literal, NamedTuple, cast
 
 import polars as pl
 import psycopg
@@ -27,7 +28,16 @@ from ingestion.duplicates import KeySpill
 from ingestion.inbox import Fault, Folder, Verified, verify
 from ingestion.manifest import Manifest, ManifestFile, period_month
 from ingestion.readers import FileError
-from ingestion.reading import Reject, Tally, Terms, check_against_manifest, control_totals, read_file, row_token
+from ingestion.reading import (
+    GoodRows,
+    Reject,
+    Tally,
+    Terms,
+    check_against_manifest,
+    control_totals,
+    read_file,
+    row_token,
+)
 from ingestion.sender_keys import NOT_AUTHENTIC
 from ingestion.workers import Patience, alive, lock_slice, lock_submission
 from warehouse import roles
@@ -101,8 +111,9 @@ def _load_once(settings: Settings, folder: Folder, patience: Patience) -> Loaded
             ledger.note_waiting(connection, entry, verified.waiting_for)
         if entry.is_final or entry.state in ("waiting", "loaded"):
             return Loaded(entry.sub_no, folder.submission_id, entry.state)
+        tables = {} if verified.faults or verified.manifest is None else _tables(connection, verified.manifest)
         with connection.transaction():
-            state = _load(connection, settings, entry, folder, verified, patience)
+            state = _load(connection, settings, entry, folder, verified, tables, patience)
         if state == "loaded" and verified.manifest is not None:
             for file in verified.manifest.files:
                 connection.execute(
@@ -117,6 +128,7 @@ def _load(
     entry: ledger.Entry,
     folder: Folder,
     verified: Verified,
+    tables: Mapping[str, sql.Identifier],
     patience: Patience,
 ) -> str:
     manifest = verified.manifest
@@ -139,7 +151,7 @@ def _load(
         for file, path in verified.files:
             load_id = ledger.open_load(connection, entry.sub_no, file)
             terms = _terms(settings, folder, manifest, file)
-            tally = Tally() if path is None else _copy_file(connection, load_id, file, path, terms)
+            tally = Tally() if path is None else _copy_file(connection, load_id, file, path, terms, tables[file.feed])
             tallies.append((load_id, file, tally))
             faults += tally.faults
         if faults:
@@ -162,6 +174,24 @@ def _load(
     return state
 
 
+def _tables(connection: Connection, manifest: Manifest) -> dict[str, sql.Identifier]:
+    """Where the rows of each feed go: its table, or the partition of the month.
+
+    A partition that is missing is made before the load begins: made within it, nobody else could load into that month
+    until the load has ended.
+    """
+    tables: dict[str, sql.Identifier] = {}
+    for file in manifest.files:
+        name = file.feed
+        if load_contracts()[file.feed].partition_by_month:
+            month = period_month(manifest.period)
+            row = connection.execute("select ops.raw_partition(%s, %s)", [file.feed, month]).fetchone()
+            assert row is not None
+            name = str(row[0])
+        tables[file.feed] = sql.Identifier("raw", name)
+    return tables
+
+
 def _terms(settings: Settings, folder: Folder, manifest: Manifest, file: ManifestFile) -> Terms:
     return Terms(
         contract=load_contracts()[file.feed],
@@ -177,28 +207,30 @@ def _reject(connection: Connection, entry: ledger.Entry, faults: list[Fault]) ->
     return "rejected"
 
 
-def _copy_file(connection: Connection, load_id: int, file: ManifestFile, path: Path, terms: Terms) -> Tally:
-    """Stream one file into `raw.<feed>`; faults of the whole file end in the tally, not in an exception."""
+def _copy_file(
+    connection: Connection, load_id: int, file: ManifestFile, path: Path, terms: Terms, table: sql.Identifier
+) -> Tally:
+    """Stream one file into its table of `raw`; faults of the whole file end in the tally, not in an exception."""
     contract = terms.contract
     tally = Tally()
     month = period_month(terms.period)
-    if contract.partition_by_month:
-        connection.execute("select ops.ensure_raw_partition(%s, %s)", [file.feed, month])
     lead = {"load_id": pl.lit(load_id), "row_no": pl.col("row_no")}
     if contract.partition_by_month:
-        lead["month"] = pl.lit(month)
+        # as text: to write a date out costs more than the text it becomes
+        lead["month"] = pl.lit(month.isoformat())
     statement = sql.SQL("copy {} ({}) from stdin (format csv, null '')").format(
-        sql.Identifier("raw", file.feed), sql.SQL(", ").join(map(sql.Identifier, [*lead, *contract.column_names]))
+        table, sql.SQL(", ").join(map(sql.Identifier, [*lead, *contract.column_names]))
     )
+    first_page = _pages(connection, table)
     with KeySpill(contract.key) as keys:
         rows = read_file(path, file, terms, tally, keys)
-        selection = [*(value.alias(name) for name, value in lead.items()), *contract.column_names]
+        selection: list[pl.Expr | str] = [*(value.alias(name) for name, value in lead.items()), *contract.column_names]
         try:
             # a savepoint of its own: a COPY that is broken off must not take the other files' verdicts with it
             with (
                 connection.transaction(),
                 connection.cursor().copy(statement) as copy,
-                ahead(_csv(block.select(selection)) for block in rows) as blocks,
+                ahead(_csv(block, selection) for block in rows) as blocks,
             ):
                 for data in blocks:
                     for start in range(0, len(data), _WRITE):
@@ -210,42 +242,85 @@ def _copy_file(connection: Connection, load_id: int, file: ManifestFile, path: P
             return tally
         finally:
             rows.close()
-        _set_duplicates_aside(connection, load_id, terms, keys, tally)
+        _set_duplicates_aside(connection, load_id, terms, table, first_page, keys, tally)
     check_against_manifest(file, contract, tally)
     return tally
 
 
-def _csv(rows: pl.DataFrame) -> memoryview:
+def _csv(rows: GoodRows, selection: Sequence[pl.Expr | str]) -> memoryview:
     target = io.BytesIO()
-    rows.write_csv(target, include_header=False, null_value="")
+    style: Literal["never", "necessary"] = "never" if rows.is_plain else "necessary"
+    rows.frame.select(selection).write_csv(target, include_header=False, null_value="", quote_style=style)
     return target.getbuffer()
 
 
-def _set_duplicates_aside(connection: Connection, load_id: int, terms: Terms, keys: KeySpill, tally: Tally) -> None:
+def _pages(connection: Connection, table: sql.Identifier) -> int:
+    """How many pages a table has."""
+    name = table.as_string(connection)
+    row = connection.execute(
+        "select pg_relation_size(%s::regclass) / current_setting('block_size')::bigint", [name]
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def _set_duplicates_aside(
+    connection: Connection,
+    load_id: int,
+    terms: Terms,
+    table: sql.Identifier,
+    first_page: int,
+    keys: KeySpill,
+    tally: Tally,
+) -> None:
     """Of rows with one key the first stays; the later ones leave raw and become rejects."""
     candidates = keys.candidates()
     if not candidates:
         return
-    contract = terms.contract
-    table = sql.Identifier("raw", contract.feed)
-    key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in contract.key)
     amounts = list(tally.parsed)
-    rows = connection.execute(
-        sql.SQL("select row_no, array[{}], {} from {} where load_id = %s and row_no = any(%s)").format(
-            key, sql.SQL(", ").join([sql.SQL("0"), *map(sql.Identifier, amounts)]), table
-        ),
-        [load_id, sorted({number for pair in candidates for number in pair})],
-    ).fetchall()
-    found = {int(str(row[0])): row for row in rows}
-    later_rows = sorted((later, first) for first, later in candidates if found[first][1] == found[later][1])
+    wanted = sorted({number for pair in candidates for number in pair})
+    # rows go behind what is there, unless a page before it had space: only then the whole table is looked through
+    found = _rows(connection, load_id, terms, table, amounts, wanted, first_page)
+    if len(found) < len(wanted):
+        found = _rows(connection, load_id, terms, table, amounts, wanted, 0)
+    later_rows = sorted((later, first) for first, later in candidates if found[first].key == found[later].key)
     for later, first in later_rows:
-        for amount, value in zip(amounts, found[later][3:], strict=True):
+        for amount, value in zip(amounts, found[later].amounts, strict=True):
             tally.set_aside[amount] += Decimal(str(value or 0))
-        cells = cast("list[str | None]", found[later][1])
-        token = None if terms.token_key is None else row_token(cells, terms.token_key)
-        tally.rejects.append(Reject(later, contract.key[0], "E-DUPLICATE", json.dumps({"first": first}), token))
+        token = None if terms.token_key is None else row_token(found[later].key, terms.token_key)
+        tally.rejects.append(Reject(later, terms.contract.key[0], "E-DUPLICATE", json.dumps({"first": first}), token))
     tally.accepted -= len(later_rows)
     connection.execute(
-        sql.SQL("delete from {} where load_id = %s and row_no = any(%s)").format(table),
-        [load_id, [later for later, _ in later_rows]],
+        sql.SQL("delete from {} where ctid = any(%s::tid[])").format(table),
+        [[found[later].place for later, _ in later_rows]],
     )
+
+
+class _Row(NamedTuple):
+    """A loaded row: where it lies, its key as text, its amounts."""
+
+    place: str
+    key: tuple[str | None, ...]
+    amounts: tuple[object, ...]
+
+
+def _rows(
+    connection: Connection,
+    load_id: int,
+    terms: Terms,
+    table: sql.Identifier,
+    amounts: Sequence[str],
+    wanted: Sequence[int],
+    first_page: int,
+) -> dict[int, _Row]:
+    key = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in terms.contract.key]
+    rows = connection.execute(
+        sql.SQL(
+            "select row_no, ctid::text, {} from {} where ctid >= %s::tid and load_id = %s and row_no = any(%s)"
+        ).format(sql.SQL(", ").join([*key, *map(sql.Identifier, amounts)]), table),
+        [f"({first_page},0)", load_id, list(wanted)],
+    ).fetchall()
+    width = 2 + len(key)
+    return {
+        int(str(row[0])): _Row(str(row[1]), cast("tuple[str | None, ...]", row[2:width]), row[width:]) for row in rows
+    }

@@ -11,12 +11,22 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from ingestion.blocks import Lines
+
 # polars unpacks what looks compressed, which a block of text must never be
 _LOOKS_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 
 
-def plain_frame(data: bytes, *, delimiter: str, width: int, position: Mapping[str, int]) -> pl.DataFrame | None:
-    """The wanted columns of a block of whole lines as text, empty cells as null; None where the careful way must look.
+# no text has it; what polars is told to cut lines at when it shall not cut them
+_NOWHERE = "\x01"
+
+
+def plain_frame(
+    data: bytes, *, delimiter: str, width: int, position: Mapping[str, int]
+) -> tuple[pl.DataFrame, Lines | None] | None:
+    """The wanted columns of a block of whole lines as text, empty cells as null, and the lines themselves.
+
+    None where the careful way must look.
 
     `position` says in which of the `width` cells of a line each column stands.
     """
@@ -39,4 +49,10 @@ def plain_frame(data: bytes, *, delimiter: str, width: int, position: Mapping[st
         return None
     if frame.height != lines:
         return None
-    return frame.select(pl.col(f"c{at}").alias(name) for name, at in position.items())
+    wanted = frame.select(pl.col(f"c{at}").alias(name) for name, at in position.items())
+    if _NOWHERE.encode() in data:
+        return wanted, None
+    text = pl.read_csv(
+        data, has_header=False, separator=_NOWHERE, quote_char=None, schema={"line": pl.String}
+    ).to_series()  # fmt: skip
+    return wanted, Lines(text, position, width, delimiter) if len(text) == lines else None

@@ -92,7 +92,7 @@ def _open_csv(content: Content, file: ManifestFile, contract: Contract, *, block
     try:
         first = next(chunks, b"")
         heading, rest, heading_row = _split_heading(first, file)
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise FileError("E-ENCODING", {"encoding": file.encoding}, where="row 1") from None
     headings = match_headings(heading, contract, notes)
     layout = _CsvLayout(contract, headings, file, _RecordScanner(file.delimiter))
@@ -109,7 +109,7 @@ def _open_csv(content: Content, file: ManifestFile, contract: Contract, *, block
                 yield block
             try:
                 pending = next(chunks, None)
-            except UnicodeDecodeError:
+            except UnicodeError:
                 raise FileError("E-ENCODING", {"encoding": file.encoding}, where=f"after row {row_no}") from None
         notes.extend(blank_rows_note(blank))
 
@@ -117,7 +117,7 @@ def _open_csv(content: Content, file: ManifestFile, contract: Contract, *, block
 
 
 def _utf8_chunks(content: Content, encoding: str, size: int) -> Iterator[bytes]:
-    """The content as UTF-8 without a byte order mark. Raises UnicodeDecodeError where it is not `encoding`.
+    """The content as UTF-8 without a byte order mark. Raises UnicodeError where it is not `encoding`.
 
     Ends normally only behind the last byte, which is when a container is known to be whole.
     """
@@ -160,9 +160,18 @@ def _record_chunks(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _before_open_record(data: bytes, cut: int) -> int:
-    """Where the line with the last quote begins, so that a quoted newline is not cut; `cut` if that is far away."""
-    line_start = data.rfind(b"\n", 0, data.rfind(b'"', 0, cut)) + 1
-    return line_start if line_start > 0 and cut - line_start < _LONGEST_ROW else cut
+    """Where the record begins whose quote is still open at `cut`, so that a quoted newline is not cut.
+
+    0 means that all of it must wait for more; `cut` if the record would be longer than any may be.
+    """
+    start, quotes = cut, data.count(b'"', 0, cut)
+    while quotes % 2:
+        line_start = data.rfind(b"\n", 0, data.rfind(b'"', 0, start)) + 1
+        quotes -= data.count(b'"', line_start, start)
+        start = line_start
+        if cut - start >= _LONGEST_ROW:
+            return cut
+    return start
 
 
 def _split_heading(first: bytes, file: ManifestFile) -> tuple[list[str], bytes, int]:
@@ -207,7 +216,8 @@ class _RecordScanner:
         mark = re.escape(delimiter.encode())
         cell = rb'(?:"(?:[^"]|"")*+"|(?!")[^%s\r\n]*+)' % mark
         self._record = re.compile(rb"%s(?:%s%s)*+\r?\n?" % (cell, mark, cell))
-        self._cells = re.compile(cell + rb"(?:%s|\n)" % mark)
+        self._quoted = re.compile(rb'"(?:[^"]|"")*+"')
+        self._delimiter = delimiter.encode()
         self._edge = np.zeros(256, dtype=np.bool_)
         self._edge[[ord(delimiter), ord("\r"), ord("\n")]] = True
         self._ordinary = ~self._edge
@@ -273,8 +283,8 @@ class _RecordScanner:
                 continue
             record = b"".join(parts)
             if self._record.fullmatch(record):
-                legal = len(self._cells.findall(record.rstrip(b"\r\n") + b"\n")) == width
-                return (record, taken) if legal else (lines[index], 1)
+                cells = self._quoted.sub(b"", record).count(self._delimiter) + 1
+                return (record, taken) if cells == width else (lines[index], 1)
             if line.count(b'"') % 2:
                 break
         return lines[index], 1
@@ -305,10 +315,13 @@ def _csv_block(data: bytes, row_no: int, layout: _CsvLayout) -> tuple[TextBlock,
         else plain_frame(data, delimiter=layout.file.delimiter, width=headings.width, position=headings.position)
     )
     if plain is not None:
-        numbers = pl.int_range(row_no + 1, row_no + 1 + plain.height, dtype=pl.Int32, eager=True).alias("row_no")
-        cells = text_frame(plain.to_dict(), layout.contract, plain.height)
-        frame, numbers = without_empty_rows(cells, numbers)
-        return TextBlock(frame, numbers, []), row_no + plain.height
+        wanted, lines = plain
+        height = wanted.height
+        numbers = pl.int_range(row_no + 1, row_no + 1 + height, dtype=pl.Int32, eager=True).alias("row_no")
+        frame, numbers = without_empty_rows(text_frame(wanted.to_dict(), layout.contract, height), numbers)
+        is_plain = layout.file.delimiter == ","
+        lines = lines if frame.height == height else None
+        return TextBlock(frame, numbers, [], is_plain=is_plain, lines=lines), row_no + height
     try:
         scanned, table, wrong_width = _records(data, row_no, layout)
     except pa.ArrowInvalid:
@@ -385,6 +398,11 @@ def _parse(scanned: _Scanned, layout: _CsvLayout) -> tuple[pa.Table, list[tuple[
 
     if not scanned.clean:
         return pa.schema(list(wanted.items())).empty_table(), wrong_width
+    try:
+        scanned.clean.decode("utf-8")
+    except UnicodeDecodeError:
+        # pyarrow would print the row it cannot hand to `set_aside`
+        raise pa.ArrowInvalid("not UTF-8") from None
     table = pa.csv.read_csv(
         pa.BufferReader(scanned.clean),
         read_options=pa.csv.ReadOptions(column_names=names, block_size=len(scanned.clean) + 1, use_threads=False),

@@ -5,6 +5,7 @@ Needs no database: the loader copies what comes out into `raw`, `vss check` thro
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
 import hashlib
@@ -17,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from ingestion.ahead import ahead
 from ingestion.contracts import Contract
 from ingestion.duplicates import KeySpill
 from ingestion.inbox import Fault
@@ -41,6 +43,14 @@ class Reject:
     code: str
     arguments: str | None = None
     token: str | None = None
+
+
+@dataclass(frozen=True)
+class GoodRows:
+    """Rows of a file that may enter: `row_no` and the contract's columns, typed; `is_plain` as of their block."""
+
+    frame: pl.DataFrame
+    is_plain: bool
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,8 @@ class Tally:
         return self.rows - self.accepted
 
 
-def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: KeySpill) -> Generator[pl.DataFrame]:
-    """The good rows of a file, block by block: `row_no` and the contract's columns, typed.
+def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: KeySpill) -> Generator[GoodRows]:
+    """The good rows of a file, block by block.
 
     `tally` is complete once the blocks have been read; `keys` collects the keys of the good rows. Raises FileError.
     """
@@ -90,33 +100,34 @@ def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: 
     reader = open_rows(path, file, contract, identity=terms.identity)
     listed = max(LISTED_AT_LEAST, 2 * contract.tolerated(file.rows or 0))
     normalised = 0
-    for block in reader:
-        judged = verdicts.judged(block, explain=len(tally.rejects) < listed)
-        normalised += judged.normalised
-        tally.rows += block.rows
-        tally.accepted += judged.good.height
-        tokens = _tokens(judged.bad_keys, judged.bad_rows, terms.token_key)
-        tally.rejects += [
-            Reject(row, column, code, arguments, tokens.get(row))
-            for row, column, code, arguments in judged.rejects.iter_rows()
-        ]
-        tally.rejects += [
-            Reject(row.row_no, row.column, row.code, json.dumps(row.arguments) if row.arguments else None)
-            for row in block.ragged
-        ]
-        if block.legible is not None:
-            # rows set aside for one cell that cannot be read: their other amounts were sent all the same
-            numbers = pl.zeros(block.legible.height, dtype=pl.Int32, eager=True)
-            sent = verdicts.judged(TextBlock(block.legible, numbers, []), explain=False)
-            _add(tally.parsed, sent.totals)
-            _add(tally.set_aside, sent.totals)
-            _add(tally.profile, sent.profile)
-        _add(tally.unlisted, judged.unlisted)
-        _add(tally.parsed, judged.totals)
-        _add(tally.set_aside, judged.set_aside)
-        _add(tally.profile, judged.profile)
-        keys.add(judged.good, judged.row_no)
-        yield judged.good.insert_column(0, judged.row_no.alias("row_no"))
+    with contextlib.closing(reader), ahead(iter(reader)) as blocks:
+        for block in blocks:
+            judged = verdicts.judged(block, explain=len(tally.rejects) < listed)
+            normalised += judged.normalised
+            tally.rows += block.rows
+            tally.accepted += judged.good.height
+            tokens = _tokens(judged.bad_keys, judged.bad_rows, terms.token_key)
+            tally.rejects += [
+                Reject(row, column, code, arguments, tokens.get(row))
+                for row, column, code, arguments in judged.rejects.iter_rows()
+            ]
+            tally.rejects += [
+                Reject(row.row_no, row.column, row.code, json.dumps(row.arguments) if row.arguments else None)
+                for row in block.ragged
+            ]
+            if block.legible is not None:
+                # rows set aside for one cell that cannot be read: their other amounts were sent all the same
+                numbers = pl.zeros(block.legible.height, dtype=pl.Int32, eager=True)
+                sent = verdicts.judged(TextBlock(block.legible, numbers, []), explain=False)
+                _add(tally.parsed, sent.totals)
+                _add(tally.set_aside, sent.totals)
+                _add(tally.profile, sent.profile)
+            _add(tally.unlisted, judged.unlisted)
+            _add(tally.parsed, judged.totals)
+            _add(tally.set_aside, judged.set_aside)
+            _add(tally.profile, judged.profile)
+            keys.add(judged.good, judged.row_no)
+            yield GoodRows(judged.good.insert_column(0, judged.row_no.alias("row_no")), is_plain=block.is_plain)
     tally.notes = [{"code": note.code, "args": note.arguments} for note in reader.notes]
     if normalised:
         tally.notes.append({"code": "N-NORMALISED", "args": {"count": normalised}})

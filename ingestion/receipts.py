@@ -26,6 +26,7 @@ from psycopg.rows import dict_row
 from ingestion.annotated import Place, annotate
 from ingestion.codes import message
 from ingestion.deadlines import LOCAL, due_at
+from ingestion.sender_keys import is_authentic
 from ingestion.signatures import sign_receipt
 from warehouse import roles
 from warehouse.connection import connect
@@ -40,7 +41,6 @@ _FORMULA_START = re.compile(r"^\s*[=+\-@\t\r＝＋－＠]")
 # where the list separator of a spreadsheet is not the comma, a cell may begin in the middle of one of ours
 _FORMULA_INSIDE = re.compile(r"([;|\t\r\n]\s*)(?=[=+\-@＝＋－＠])")
 
-_FOREIGN = ("E-SIG-", "E-SENDER-FOLDER", "E-ID-FOLDER")
 """An entry refused for one of these is not proven to come from the sender: it must not speak on his receipt."""
 
 _SEEN_WHOLE = frozenset({"E-TOTAL", "E-TOTAL-COLUMN", "E-TOLERANCE"})
@@ -72,7 +72,7 @@ class _Entry:
     @property
     def is_foreign(self) -> bool:
         codes = [error["code"] for error in self.row["errors"]]
-        return self.row["state"] == "rejected" and any(code.startswith(_FOREIGN) for code in codes)
+        return self.row["state"] == "rejected" and not is_authentic(codes)
 
 
 def receipt(

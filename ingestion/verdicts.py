@@ -11,6 +11,7 @@ import datetime as dt
 import difflib
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
@@ -18,9 +19,9 @@ from typing import Literal
 
 import polars as pl
 
+from ingestion.blocks import Lines, TextBlock
 from ingestion.contracts import Column, Contract, Indicator, load_indicators
 from ingestion.manifest import UNIT_FACTOR, period_month
-from ingestion.readers import TextBlock
 from warehouse import geography
 
 MONEY_LIMIT = 10**15
@@ -32,25 +33,29 @@ Unit = Literal["dong", "thousand", "million", "billion"]
 Basis = Literal["month", "ytd"]
 
 _INVISIBLE = r"\p{Cf}"
-_DOUBTFUL_TEXT = r"^\s|\s$|[^ -~ÀÁÂÃÈÉÊÌÍÒÓÔÕÙÚÝàáâãèéêìíòóôõùúýĂăĐđĨĩŨũƠơƯưẠ-ỹ]"
+_LETTERS = "ÀÁÂÃÈÉÊÌÍÒÓÔÕÙÚÝàáâãèéêìíòóôõùúýĂăĐđĨĩŨũƠơƯưẠ-ỹ"
+_DOUBTFUL_TEXT = rf"^\s|\s$|[^ -~{_LETTERS}]"
+_SURE_TEXT = rf"[!-~{_LETTERS}](?:[ -~{_LETTERS}]*[!-~{_LETTERS}])?"
 """Text of composed Vietnamese letters and ASCII needs no cleaning and is in no old encoding; anything else may be."""
 _ANY_DIGIT = "\\d"
-_PLAIN_CODE = r"^[!-~]+$"
+_SURE_CODE = r"(?:[A-Za-z][!-~]*|[0-9]*(?:[!-+\-/:-DF-df-~][!-~]*)?)"
+_PLAIN_CODE = f"^{_SURE_CODE}$"
+"""Printable ASCII that cannot be in scientific notation: what follows the leading digits is no e, comma or point."""
 _SCIENTIFIC = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$|^[0-9]+[.,]0+$"
 _DIGITS = r"^-?[0-9]+$"
-_SURE_COUNT = r"^[0-9]{1,15}$"
-_SURE_AMOUNT = r"^-?[0-9]{1,15}$"
+_SURE_COUNT = "[0-9]{1,15}"
+_SURE_AMOUNT = "-?[0-9]{1,15}"
 _DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
 _CENTURY = "(?:1[89]|2[01])"
 _ISO_DATE = rf"^{_CENTURY}[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}$"
 _LOCAL_DATE = rf"^[0-9]{{2}}/[0-9]{{2}}/{_CENTURY}[0-9]{{2}}$"
-_SURELY_DATE_OR_YEAR = (
-    rf"^{_CENTURY}[0-9]{{2}}(?:-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
-    r"|(?:0[13578]|1[02])-31))?$"
-    r"|^(?:(?:0[1-9]|1[0-9]|2[0-8])/(?:0[1-9]|1[0-2])|(?:29|30)/(?:0[13-9]|1[0-2])|31/(?:0[13578]|1[02]))"
-    rf"/{_CENTURY}[0-9]{{2}}$"
+_SURE_DATE_OR_YEAR = (
+    rf"{_CENTURY}[0-9]{{2}}(?:-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31))?"
+    r"|(?:(?:0[1-9]|1[0-9]|2[0-8])/(?:0[1-9]|1[0-2])|(?:29|30)/(?:0[13-9]|1[0-2])|31/(?:0[13578]|1[02]))"
+    rf"/{_CENTURY}[0-9]{{2}}"
 )
-_MONTH = rf"^{_CENTURY}[0-9]{{2}}-(?:0[1-9]|1[0-2])$"
+_MONTH = rf"{_CENTURY}[0-9]{{2}}-(?:0[1-9]|1[0-2])"
 _YEAR = rf"^{_CENTURY}[0-9]{{2}}$"
 _TAX_CODE = r"^[0-9]{10}(-[0-9]{3})?$|^[0-9]{12}$"
 _PROVINCE = r"^[0-9]{2}$"
@@ -103,7 +108,8 @@ class Judged:
 class _ColumnPlan:
     """One column's rules. `doubt` is the cheap test of the first pass: true wherever a fault may be or cleaning needed.
 
-    Without it the faults themselves are tested.
+    Without it the faults themselves are tested. `sure` is a pattern that a cell without fault and in need of no
+    cleaning matches, and no other; where there is one, it stands for that test.
     """
 
     column: Column
@@ -111,6 +117,7 @@ class _ColumnPlan:
     faults: tuple[Fault, ...]
     doubt: pl.Expr | None = None
     reads_as_number: pl.Expr | None = None
+    sure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,11 +130,13 @@ class Verdicts:
     row_faults: tuple[tuple[str, Fault], ...]
     _first_pass: tuple[pl.Expr, ...] = field(repr=False)
     _second_pass: tuple[pl.Expr, ...] = field(repr=False)
+    _every_fault: tuple[pl.Expr, ...] = field(repr=False)
+    _numbers_as_text: tuple[pl.Expr, ...] = field(repr=False)
+    _first_pass_of_lines: tuple[pl.Expr, ...] = field(repr=False)
 
     def judged(self, block: TextBlock, *, explain: bool = True) -> Judged:
         """Judge one block; `block.ragged` is left to the caller. `explain`: list each bad cell instead of counting."""
-        first = block.frame.lazy().select(self._first_pass).collect()
-        passed = first["_ok"]
+        first, passed = self._first_look(block)
         names = list(self.contract.column_names)
         good, good_rows = first.select(names), block.row_no
         bad, bad_rows = block.frame.clear(), block.row_no.clear()
@@ -164,6 +173,29 @@ class Verdicts:
             unlisted={} if explain else self._counted(bad),
         )
 
+    def _first_look(self, block: TextBlock) -> tuple[pl.DataFrame, pl.Series]:
+        """The typed columns, and which rows are right beyond doubt.
+
+        Where the block's lines are at hand, one pattern over the whole line stands for the tests of its cells: a third
+        of the time.
+        """
+        if block.lines is None:
+            first = block.frame.lazy().select(self._first_pass).collect()
+            return first, first["_ok"]
+        first = block.frame.lazy().select(self._first_pass_of_lines).collect()
+        return first, first["_ok"] & block.lines.text.str.contains(self._line(block.lines))
+
+    def _line(self, lines: Lines) -> str:
+        """The pattern of a line whose cells are all sure. A cell without a pattern may be anything: it is tested."""
+        sure = {plan.column.name: plan.sure for plan in self.plans}
+        cells = [f"[^{re.escape(lines.delimiter)}]*"] * lines.width
+        for name, at in lines.position.items():
+            pattern = sure[name]
+            if pattern is not None:
+                cells[at] = f"(?:{pattern})?"
+        # a line has as many delimiters as the pattern: no cell of it can match one
+        return f"^{re.escape(lines.delimiter).join(cells)}$"
+
     def _counted(self, bad: pl.DataFrame) -> dict[tuple[str | None, str], int]:
         """Rows by (column, code), one a cell: what is said of bad cells beyond those that are listed."""
         if bad.is_empty():
@@ -185,20 +217,26 @@ class Verdicts:
 
     def _explained(self, bad: pl.DataFrame, row_no: pl.Series) -> pl.DataFrame:
         """One entry a bad cell: the first rule it breaks; rules over several cells where each cell alone is right."""
+        # every rule in one pass: a pass each, over a handful of rows, costs more than judging the whole block
+        broken = bad.select(self._every_fault)
+        counts = broken.sum().row(0)
         entries: list[tuple[int, str, str, str | None]] = []
+        at = 0
         for plan in self.plans:
-            pending = pl.Series([True]).new_from_index(0, bad.height)
-            for code, broken, arguments in plan.faults:
-                hit = bad.select(broken.fill_null(False)).to_series() & pending
-                if hit.any():
+            pending: pl.Series | None = None
+            for code, _, arguments in plan.faults:
+                if counts[at]:
+                    hit = broken.to_series(at) if pending is None else broken.to_series(at) & pending
                     entries += self._entries(plan.column.name, code, arguments, bad.filter(hit), row_no.filter(hit))
-                    pending &= ~hit
+                    pending = ~hit if pending is None else pending & ~hit
+                at += 1
         bad_cells = {(row, column) for row, column, _, _ in entries}
-        for column, (code, broken, arguments) in self.row_faults:
-            hit = bad.select(broken.fill_null(False)).to_series()
-            if hit.any():
+        for column, (code, _, arguments) in self.row_faults:
+            if counts[at]:
+                hit = broken.to_series(at)
                 found = self._entries(column, code, arguments, bad.filter(hit), row_no.filter(hit))
                 entries += [entry for entry in found if (entry[0], column) not in bad_cells]
+            at += 1
         position = {name: at for at, name in enumerate(self.contract.column_names)}
         entries.sort(key=lambda entry: (entry[0], position[entry[1]]))
         return pl.DataFrame(entries, schema=REJECT_SCHEMA, orient="row")
@@ -217,16 +255,15 @@ class Verdicts:
 
     def _totals_of_text(self, rows: pl.DataFrame) -> dict[str, Decimal]:
         """Sums over the few rows that were set aside, exact."""
-        totals: dict[str, Decimal] = {}
-        for plan in self.plans:
-            if plan.reads_as_number is None:
-                continue
-            name = plan.column.name
-            reads = plan.reads_as_number & (pl.col(name).str.len_bytes() <= _LONGEST_NUMBER)
-            cells = rows.filter(reads.fill_null(False))[name].to_list() if rows.height else []
-            factor = Decimal(self.factor if plan.column.kind == "money" else 1)
-            totals[name] = _sum(Decimal(0), (_EXACT.multiply(Decimal(cell), factor) for cell in cells))
-        return totals
+        numbers = [plan for plan in self.plans if plan.reads_as_number is not None]
+        if rows.is_empty():
+            return {plan.column.name: Decimal(0) for plan in numbers}
+        sent = rows.select(self._numbers_as_text)
+        factors = {plan.column.name: Decimal(self.factor if plan.column.kind == "money" else 1) for plan in numbers}
+        return {
+            name: _sum(Decimal(0), (_EXACT.multiply(Decimal(cell), factor) for cell in sent[name].drop_nulls()))
+            for name, factor in factors.items()
+        }
 
     def _with_totals_of_good(self, set_aside: dict[str, Decimal], good: pl.DataFrame) -> dict[str, Decimal]:
         result: dict[str, Decimal] = {}
@@ -260,6 +297,7 @@ def compile_verdicts(
     typed = [plan.typed.alias(plan.column.name) for plan in plans]
     across = [broken for _, (_, broken, _) in row_faults]
     doubts = [expression for plan in plans for expression in _first_tests(plan)]
+    beside = [test for plan in plans for test in (_first_tests(plan) if plan.sure is None else _presence_tests(plan))]
     faults = [broken for plan in plans for _, broken, _ in plan.faults]
     return Verdicts(
         contract=contract,
@@ -268,15 +306,31 @@ def compile_verdicts(
         row_faults=row_faults,
         _first_pass=(*typed, _none_of(doubts + across)),
         _second_pass=(*typed, _none_of(faults + across)),
+        _every_fault=tuple(broken.fill_null(False).alias(str(at)) for at, broken in enumerate([*faults, *across])),
+        _numbers_as_text=tuple(_number_as_text(plan) for plan in plans if plan.reads_as_number is not None),
+        _first_pass_of_lines=(*typed, _none_of(beside + across)),
     )
 
 
+def _number_as_text(plan: _ColumnPlan) -> pl.Expr:
+    """The cells of a column that read as a number, as sent; the others null."""
+    assert plan.reads_as_number is not None
+    cell = pl.col(plan.column.name)
+    return pl.when(plan.reads_as_number & (cell.str.len_bytes() <= _LONGEST_NUMBER)).then(cell).alias(plan.column.name)
+
+
 def _first_tests(plan: _ColumnPlan) -> list[pl.Expr]:
-    presence = [broken for code, broken, _ in plan.faults if code == "E-REQUIRED"]
-    return [broken for _, broken, _ in plan.faults] if plan.doubt is None else [*presence, plan.doubt]
+    every = [broken for _, broken, _ in plan.faults]
+    return every if plan.doubt is None else [*_presence_tests(plan), plan.doubt]
+
+
+def _presence_tests(plan: _ColumnPlan) -> list[pl.Expr]:
+    return [broken for code, broken, _ in plan.faults if code == "E-REQUIRED"]
 
 
 def _none_of(faults: Sequence[pl.Expr]) -> pl.Expr:
+    if not faults:
+        return pl.lit(True).alias("_ok")
     return (~pl.any_horizontal([broken.fill_null(False) for broken in faults])).alias("_ok")
 
 
@@ -337,10 +391,11 @@ def _code_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
         return _province_plan(column, period)
     if pattern is not None:
         broken = ~cell.str.contains(f"^(?:{pattern.replace(_ANY_DIGIT, '[0-9]')})$")
-        return _ColumnPlan(column, cell, (("E-CODE", broken, arguments),))
+        sure = pattern.replace(_ANY_DIGIT, "[0-9]")
+        return _ColumnPlan(column, cell, (("E-CODE", broken, arguments),), sure=sure)
     scientific = cell.str.contains(_SCIENTIFIC)
-    doubt = scientific | ~cell.str.contains(_PLAIN_CODE)
-    return _ColumnPlan(column, cell, (("E-CODE", scientific, arguments),), doubt=doubt)
+    doubt = ~cell.str.contains(_PLAIN_CODE)
+    return _ColumnPlan(column, cell, (("E-CODE", scientific, arguments),), doubt=doubt, sure=_SURE_CODE)
 
 
 def _province_plan(column: Column, period: str) -> _ColumnPlan:
@@ -398,20 +453,21 @@ def _text_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
         ("E-LEGACY-TEXT", cell.str.contains(_TCVN3) & old, {"legacy": "TCVN3"}),
         ("E-LEGACY-TEXT", cell.str.contains(_VNI) & old, {"legacy": "VNI"}),
     )
-    return _ColumnPlan(column, cell, faults, doubt=cell.str.contains(_DOUBTFUL_TEXT))
+    return _ColumnPlan(column, cell, faults, doubt=cell.str.contains(_DOUBTFUL_TEXT), sure=_SURE_TEXT)
 
 
 def _enum_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     del period, factor
     cell = pl.col(column.name)
     fault: dict[str, object] = {"allowed": list(column.values)}
+    sure = "|".join(map(re.escape, column.values))
     if not column.value_aliases:
-        return _ColumnPlan(column, cell, (("E-ENUM", ~cell.is_in(list(column.values)), fault),))
+        return _ColumnPlan(column, cell, (("E-ENUM", ~cell.is_in(list(column.values)), fault),), sure=sure)
     known = {value: value for value in column.values}
     for alias, value in column.value_aliases.items():
         known |= dict.fromkeys((alias, alias.lower(), alias.upper()), value)
     typed = cell.replace_strict(known, default=None, return_dtype=pl.String)
-    return _ColumnPlan(column, typed, (("E-ENUM", ~cell.is_in(list(known)), fault),))
+    return _ColumnPlan(column, typed, (("E-ENUM", ~cell.is_in(list(known)), fault),), sure=sure)
 
 
 def _money_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
@@ -448,8 +504,9 @@ def _money_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     if column.minimum == 0:
         faults += (("E-NEGATIVE", negative | (long & cell.str.starts_with("-")), {}),)
     faults += (("E-RANGE", long | (amount >= MONEY_LIMIT) | (amount <= -MONEY_LIMIT), dict(bound)),)
-    doubt = ~cell.str.contains(_SURE_COUNT if column.minimum == 0 else _SURE_AMOUNT) if factor == 1 else None
-    return _ColumnPlan(column, amount, faults, doubt=doubt, reads_as_number=total_reads)
+    sure = (_SURE_COUNT if column.minimum == 0 else _SURE_AMOUNT) if factor == 1 else None
+    doubt = None if sure is None else ~cell.str.contains(f"^{sure}$")
+    return _ColumnPlan(column, amount, faults, doubt=doubt, reads_as_number=total_reads, sure=sure)
 
 
 def _integer_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
@@ -467,8 +524,9 @@ def _integer_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
         faults += (("E-NEGATIVE", cell.str.starts_with("-") & (count != 0).fill_null(True), {}),)
     outside = digits & (count.is_null() | (count < minimum) | (count > maximum))
     faults += (("E-RANGE", outside, {"minimum": minimum, "maximum": maximum}),)
-    doubt = ~cell.str.contains(_SURE_COUNT) if column.minimum == 0 and column.maximum is None else None
-    return _ColumnPlan(column, count, faults, doubt=doubt, reads_as_number=digits)
+    sure = _SURE_COUNT if column.minimum == 0 and column.maximum is None else None
+    doubt = None if sure is None else ~cell.str.contains(f"^{sure}$")
+    return _ColumnPlan(column, count, faults, doubt=doubt, reads_as_number=digits, sure=sure)
 
 
 def _decimal_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
@@ -513,15 +571,15 @@ def _date_or_year_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     typed = pl.when(local).then(turned).otherwise(cell)
     shaped = cell.str.contains(_ISO_DATE) | cell.str.contains(_LOCAL_DATE)
     broken = ~cell.str.contains(_YEAR) & (day.is_null() | ~shaped)
-    doubt = ~cell.str.contains(_SURELY_DATE_OR_YEAR)
-    return _ColumnPlan(column, typed, (("E-DATE", broken, {}),), doubt=doubt)
+    doubt = ~cell.str.contains(f"^(?:{_SURE_DATE_OR_YEAR})$")
+    return _ColumnPlan(column, typed, (("E-DATE", broken, {}),), doubt=doubt, sure=_SURE_DATE_OR_YEAR)
 
 
 def _month_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     del period, factor
     cell = pl.col(column.name)
     month = (cell + "-01").str.to_date("%Y-%m-%d", strict=False)
-    return _ColumnPlan(column, month, (("E-MONTH", ~cell.str.contains(_MONTH), {}),))
+    return _ColumnPlan(column, month, (("E-MONTH", ~cell.str.contains(f"^{_MONTH}$"), {}),), sure=_MONTH)
 
 
 # ------------------------------------------------------------------------------------------------------ rules on rows
@@ -599,8 +657,10 @@ def _cleaned(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _changed_cells(before: pl.DataFrame, after: pl.DataFrame) -> int:
-    changed = [(before[name].fill_null("") != after[name].fill_null("")).sum() for name in before.columns]
-    return int(sum(changed))
+    sent = before.rename(lambda name: f"sent {name}").fill_null("")
+    both = pl.concat([sent, after.fill_null("")], how="horizontal")
+    changed = pl.sum_horizontal([pl.col(f"sent {name}").ne(pl.col(name)).sum() for name in before.columns])
+    return int(both.select(changed).item())
 
 
 def _json(arguments: Mapping[str, object]) -> str | None:

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 SHORT_AND_LONG = pytest.mark.parametrize(
-    "times", [pytest.param(1, id="short"), pytest.param(40, id="long", marks=pytest.mark.long)]
+    "times", [pytest.param(1, id="short"), pytest.param(15, id="long", marks=pytest.mark.long)]
 )
-"""The test runs twice: with its own number of examples, and (marker `long`) with forty times as many."""
+"""The test runs twice: with its own number of examples, and (marker `long`) with fifteen times as many."""
 
 
 def holds(claim: Callable[..., None], *, examples: int, times: int, **strategies: SearchStrategy[Any]) -> None:

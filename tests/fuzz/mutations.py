@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-HUGE = (b"99999999999999999999999999", b"1e999999999", b"-1e-999999999", b"9" * 5_000, b"NaN", b"-Infinity", b"0x7f", b"-0")
+HUGE = (
+    b"99999999999999999999999999", b"1e999999999", b"-1e-999999999", b"9" * 5_000, b"NaN", b"-Infinity", b"0x7f", b"-0",
+)  # fmt: skip
 NASTY = (
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b'""', b"\r", b"\n", b"\r\n", b",", b";", b"\t", b"|", b"PK\x03\x04",
-    b"\x1f\x8b\x08", b"PAR1", b"%PDF", b"\xd0\xcf\x11\xe0", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xe2\x80\xae",
-    b"\xcc\x81" * 50, b"{", b"[" * 5_000, b'{"a":' * 3_000, b"}", b"]", b"\\u0000", b"\\ud800", b"null", b"true", b"&#0;",
-    b"<!DOCTYPE x [<!ENTITY a 'b'>]>&a;", b"../../x", b"=cmd|' /C calc'!A0", b"x" * 70_000,
+    b"\x1f\x8b\x08", b"PAR1", b"%PDF", b"\xd0\xcf\x11\xe0", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf",
+    b"\xe2\x80\xae", b"\xcc\x81" * 50, b"{", b"[" * 5_000, b'{"a":' * 3_000, b"}", b"]", b"\\u0000", b"\\ud800",
+    b"null", b"true", b"&#0;", b"<!DOCTYPE x [<!ENTITY a 'b'>]>&a;", b"../../x", b"=cmd|' /C calc'!A0", b"x" * 70_000,
 )  # fmt: skip
 
 _PLACE = st.integers(0, 1 << 30)

@@ -37,8 +37,8 @@ HONEST: dict[str, Any] = {
             "basis": "month", "unit": "dong", "bytes": 1234, "sha256": "0" * 64, "rows": 1548119,
             "totals": {"wage_base_vnd": 2100000000000},
         },
-        {"feed": "arrears", "path": "nợ.xlsx.gz", "format": "xlsx", "bytes": 9, "sha256": "a" * 64, "rows": 1, "unit": "million",
-         "totals": {"principal_vnd": 117.59, "months_owed": -3.5}},
+        {"feed": "arrears", "path": "nợ.xlsx.gz", "format": "xlsx", "bytes": 9, "sha256": "a" * 64, "rows": 1,
+         "unit": "million", "totals": {"principal_vnd": 117.59, "months_owed": -3.5}},
         {"feed": "outreach", "nil": True},
     ],
 }  # fmt: skip
@@ -79,7 +79,7 @@ def test_bytes_that_once_were_a_manifest_are_one_or_are_refused(times: int, tmp_
         if manifest is not None:
             _is_usable(manifest, tmp_path)
 
-    holds(claim, examples=250, times=times, content=mutated(SEEDS))
+    holds(claim, examples=500, times=times, content=mutated(SEEDS))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEGABYTES * 1024
 
 
@@ -90,20 +90,22 @@ def test_any_bytes_are_a_manifest_or_are_refused(times: int, tmp_path: Path) -> 
         if manifest is not None:
             _is_usable(manifest, tmp_path)
 
-    holds(claim, examples=60, times=times, content=st.binary(max_size=200))
+    holds(claim, examples=100, times=times, content=st.binary(max_size=200))
 
 
 _SCALAR = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
     | st.sampled_from([
-        CANARY, "", ".", "..", "../x", "/etc/passwd", "C" + ":\\x", "a/b", "manifest.json", "manifest.sig", "x\u202ey", "x\x00",
-        "a" * 256, "2021-13", "2021-W53", "2020-W53", "2021-W00", "0000-01", "9999-W52", "9999-12", "0001-W01", "2021-10\n",
-        "٢٠٢١-10", "province-٢٦", "province-26\n", "9999-12-31", "0000-00-00", "2021-02-30", 1 << 31, 1 << 63, -1, 0,
-        10**400, 1e308, "1e999999", "9" * 5_000, "NaN", "Infinity", "-0", "1_000", " 1 ", "0x10",
+        CANARY, "", ".", "..", "../x", "/etc/passwd", "C" + ":\\x", "a/b", "manifest.json", "manifest.sig", "x\u202ey",
+        "x\x00", "a" * 256, "2021-13", "2021-W53", "2020-W53", "2021-W00", "0000-01", "9999-W52", "9999-12", "0001-W01",
+        10**400, "2021-10\n", "٢٠٢١-10", "province-٢٦", "province-26\n", "9999-12-31", "0000-00-00", "2021-02-30",
+        1 << 31, 1 << 63, -1, 0, 1e308, "1e999999", "9" * 5_000, "NaN", "Infinity", "-0", "1_000", " 1 ", "0x10",
         "2021-11-02T08:00:00", "2021-11-02T08:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59",
     ])
 )  # fmt: skip
-_JSON = st.recursive(_SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner), max_leaves=6)
+_JSON = st.recursive(
+    _SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner), max_leaves=6
+)
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -142,7 +144,7 @@ def test_a_manifest_with_anything_in_any_place_is_one_or_is_refused(
             _is_usable(manifest, tmp_path)
 
     change = st.tuples(st.sampled_from(places), _JSON, st.integers(0, 9).map(lambda chance: chance == 0))
-    holds(claim, examples=70, times=times, changes=st.lists(change, min_size=1, max_size=2))
+    holds(claim, examples=120, times=times, changes=st.lists(change, min_size=1, max_size=2))
 
 
 @SHORT_AND_LONG
@@ -169,8 +171,8 @@ def test_a_number_beyond_all_bounds_is_refused_at_once(number: bytes, where: byt
     is_another = content != SEEDS[0]
     assert is_another
     is_refused = _parsed(content) is None
-    is_a_total = where == b"2100000000000"
-    assert is_refused or (is_a_total and number in {b"-0", HUGE[0]})
+    is_in_bounds = number == b"-0" or (number == HUGE[0] and where == b"2100000000000")
+    assert is_refused or is_in_bounds
 
 
 @pytest.mark.parametrize("depth", [100, 1_000, 100_000, 1_000_000])

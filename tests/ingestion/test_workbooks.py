@@ -219,7 +219,7 @@ def test_a_row_set_aside_by_a_formula_is_a_reject_of_its_file(tmp_path: Path) ->
         good = list(
             read_file(path, manifest_file(path, "arrears", format="xlsx"), Terms(contract, "2021-10"), tally, keys)
         )
-    assert sum(block.height for block in good) == 1
+    assert sum(block.frame.height for block in good) == 1
     assert (tally.rows, tally.accepted) == (2, 1)
     assert [(reject.row_no, reject.code) for reject in tally.rejects] == [(3, "E-FORMULA")]
 
