@@ -109,7 +109,8 @@ class _ColumnPlan:
     """One column's rules. `doubt` is the cheap test of the first pass: true wherever a fault may be or cleaning needed.
 
     Without it the faults themselves are tested. `sure` is a pattern that a cell without fault and in need of no
-    cleaning matches, and no other; where there is one, it stands for that test.
+    cleaning matches, and no other; where there is one, it stands for that test. `typed_if_sure` is what such a cell
+    becomes, where that is less work than `typed`.
     """
 
     column: Column
@@ -118,6 +119,7 @@ class _ColumnPlan:
     doubt: pl.Expr | None = None
     reads_as_number: pl.Expr | None = None
     sure: str | None = None
+    typed_if_sure: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,12 @@ def compile_verdicts(
     plans = tuple(_plan(column, period=period, factor=factor) for column in contract.columns)
     row_faults = _row_faults(contract, plans, received_on)
     typed = [plan.typed.alias(plan.column.name) for plan in plans]
+    typed_lines = [
+        plan.typed.alias(plan.column.name)
+        if plan.typed_if_sure is None
+        else _with_default(plan.typed_if_sure, plan.column).alias(plan.column.name)
+        for plan in plans
+    ]
     across = [broken for _, (_, broken, _) in row_faults]
     doubts = [expression for plan in plans for expression in _first_tests(plan)]
     beside = [test for plan in plans for test in (_first_tests(plan) if plan.sure is None else _presence_tests(plan))]
@@ -308,7 +316,7 @@ def compile_verdicts(
         _second_pass=(*typed, _none_of(faults + across)),
         _every_fault=tuple(broken.fill_null(False).alias(str(at)) for at, broken in enumerate([*faults, *across])),
         _numbers_as_text=tuple(_number_as_text(plan) for plan in plans if plan.reads_as_number is not None),
-        _first_pass_of_lines=(*typed, _none_of(beside + across)),
+        _first_pass_of_lines=(*typed_lines, _none_of(beside + across)),
     )
 
 
@@ -467,7 +475,7 @@ def _enum_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     for alias, value in column.value_aliases.items():
         known |= dict.fromkeys((alias, alias.lower(), alias.upper()), value)
     typed = cell.replace_strict(known, default=None, return_dtype=pl.String)
-    return _ColumnPlan(column, typed, (("E-ENUM", ~cell.is_in(list(known)), fault),), sure=sure)
+    return _ColumnPlan(column, typed, (("E-ENUM", ~cell.is_in(list(known)), fault),), sure=sure, typed_if_sure=cell)
 
 
 def _money_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
@@ -578,8 +586,11 @@ def _date_or_year_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
 def _month_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     del period, factor
     cell = pl.col(column.name)
-    month = (cell + "-01").str.to_date("%Y-%m-%d", strict=False)
-    return _ColumnPlan(column, month, (("E-MONTH", ~cell.str.contains(f"^{_MONTH}$"), {}),), sure=_MONTH)
+    # the text of a date: to make a date and to write it out again would cost more than all the rules of the column
+    first_day = cell + "-01"
+    reads = cell.str.contains(f"^{_MONTH}$")
+    fault: Fault = ("E-MONTH", ~reads, {})
+    return _ColumnPlan(column, pl.when(reads).then(first_day), (fault,), sure=_MONTH, typed_if_sure=first_day)
 
 
 # ------------------------------------------------------------------------------------------------------ rules on rows
