@@ -212,6 +212,13 @@ def cell_of(feed: str, name: str) -> st.SearchStrategy[str]:
     return any_cell(load_contracts()[feed].column(name))
 
 
+def edges(feed: str, unit: str, period: str) -> Table:
+    """Good rows with one cell changed each: every listed oddity in every column of the feed."""
+    changes = [(column.name, text) for column in load_contracts()[feed].columns for text in _BOUNDS[column.kind]]
+    rows = tuple({**good_row(feed, number), name: text} for number, (name, text) in enumerate(changes))
+    return Table(feed, rows, unit, period)
+
+
 @st.composite
 def tables(
     draw: st.DrawFn, *, feeds: Sequence[str] = FEEDS, most_rows: int = 10, units: Sequence[str] = UNITS

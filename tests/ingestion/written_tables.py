@@ -297,7 +297,7 @@ def same(table: Table, column: str, loaded: object, wanted: object) -> bool:
         # raw's column is a date; the loader hands over its text
         return isinstance(wanted, dt.date) and loaded == wanted.isoformat()
     if kind == "decimal":
-        return isinstance(wanted, Decimal) and str(loaded) == f"{wanted:f}"
+        return isinstance(wanted, Decimal) and Decimal(str(loaded)).as_tuple() == wanted.as_tuple()
     if isinstance(wanted, str):
         return visible(str(loaded)) == wanted
     return type(loaded) is type(wanted) and loaded == wanted
