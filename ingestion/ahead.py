@@ -1,7 +1,6 @@
 """Produce the next items of a stream in a second thread while the caller uses the one before.
 
-Reading, checking and writing text release the interpreter's lock. Two items ahead keep the server busy while one block
-takes longer than usual, and memory stays flat.
+Reading, checking and writing text release the interpreter's lock, and memory stays flat: every item ahead is a block.
 """
 
 from __future__ import annotations
@@ -13,22 +12,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
-_DEPTH = 2
 
 
 @contextlib.contextmanager
-def ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
-    """An iterator over `items`; what they raise is raised where the item would have come.
+def ahead(items: Iterator[Item], *, depth: int = 1) -> Iterator[Iterator[Item]]:
+    """An iterator over `items`, at most `depth` of which are produced ahead.
+
+    What they raise is raised where the item would have come.
 
     At the end of the block no item is being produced any more, so that the source can be closed.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as pool:
-        yield _fetched(items, pool)
+        yield _fetched(items, pool, depth)
 
 
-def _fetched(items: Iterator[Item], pool: ThreadPoolExecutor) -> Iterator[Item]:
+def _fetched(items: Iterator[Item], pool: ThreadPoolExecutor, depth: int) -> Iterator[Item]:
     end = object()
-    coming = deque(pool.submit(next, items, end) for _ in range(_DEPTH))
+    coming = deque(pool.submit(next, items, end) for _ in range(depth))
     while (item := coming.popleft().result()) is not end:
         coming.append(pool.submit(next, items, end))
         yield item  # type: ignore[misc]  # `end` is the only object that is no Item

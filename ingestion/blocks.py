@@ -9,6 +9,9 @@ import polars as pl
 
 from ingestion.contracts import Contract
 
+NO_CODE = "\u2422"
+"""What stands for a code that a spreadsheet has made into a date, a truth or a fraction: no code may hold it."""
+
 
 class FileError(Exception):
     """The whole file is refused. Carries a code, its arguments and where; never a cell's value."""

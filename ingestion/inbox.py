@@ -104,6 +104,9 @@ def folders(inbox: Path, *, sender: str | None = None, submission: str | None = 
     for sender_folder in _subfolders(inbox):
         if sender is not None and sender_folder.name != sender:
             continue
+        if submission in (None, sender_folder.name) and (sender_folder / MANIFEST_NAME).exists():
+            # a submission that was put where its sender's folder should be: refused, with the place named
+            yield read_folder(sender_folder)
         for folder in _subfolders(sender_folder):
             if submission is None or folder.name == submission:
                 yield read_folder(folder)

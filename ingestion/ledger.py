@@ -128,12 +128,12 @@ def conflicts(connection: Connection, sub_no: int, folder: Folder, manifest: Man
     """Faults that only the ledger knows: an id used for other content, a version that was accepted before.
 
     A folder that was refused because it is not proven to be its sender's has used no id: anybody could have put it
-    there, and its true owner would be locked out.
+    there, and its true owner would be locked out. Nor has one whose manifest nobody could read.
     """
     faults = []
     reused = connection.execute(
         "select 1 from ops.submission where submission_id = %s and sub_no <> %s and manifest_sha256 is not null"
-        " and state not in ('waiting', 'verified') and not (state = 'rejected' and exists ("
+        " and manifest is not null and state not in ('waiting', 'verified') and not (state = 'rejected' and exists ("
         " select from jsonb_array_elements(errors) error where error ->> 'code' = any(%s)))",
         [folder.submission_id, sub_no, sorted(NOT_AUTHENTIC)],
     ).fetchone()

@@ -230,14 +230,14 @@ def _copy_file(
             with (
                 connection.transaction(),
                 connection.cursor().copy(statement) as copy,
-                ahead(_csv(block, selection) for block in rows) as blocks,
+                ahead((_csv(block, selection) for block in rows), depth=2) as blocks,
             ):
                 for data in blocks:
                     for start in range(0, len(data), _WRITE):
                         copy.write(data[start : start + _WRITE])
         except FileError as error:
             tally.faults.append(
-                Fault(error.code, {"file": file.path, **error.arguments}, file=file.path, where=error.where)
+                Fault(error.code, {"file": file.path, **error.arguments}, file=file.path, where=error.where or None)
             )
             return tally
         finally:

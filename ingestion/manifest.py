@@ -97,11 +97,19 @@ class Manifest(BaseModel):
     sender: str = Field(pattern=SENDER)
     period: str
     as_of_date: dt.date
-    version: int = Field(ge=1, lt=1 << 31)
+    version: int = Field(ge=1, lt=1 << 31, strict=True)
     action: Literal["submit", "correct", "void"] = "submit"
     created_at: AwareDatetime
     encryption: Literal["none", "age"] = "none"
     files: tuple[ManifestFile, ...] = Field(default=(), max_length=64)
+
+    @field_validator("as_of_date", "created_at", mode="before")
+    @classmethod
+    def _no_number(cls, value: object) -> object:
+        # pydantic would take a number for seconds since 1970
+        if isinstance(value, (int, float, Decimal)):
+            raise ValueError("must be written as text, YYYY-MM-DD or with time and offset")
+        return value
 
     @field_validator("period")
     @classmethod

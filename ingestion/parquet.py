@@ -45,7 +45,7 @@ def _opened(child: Child, contract: Contract, *, block_rows: int) -> Reader:
         for part in child.ask({"do": "rows", "columns": wanted, "block_rows": block_rows}):
             for batch in _batches(part):
                 columns = {
-                    name: _arrow_text(batch.column(names[at]), contract.column(name))
+                    name: _as_text(batch.column(names[at]), contract.column(name))
                     for name, at in headings.position.items()
                 }
                 numbers = pl.int_range(row_no + 1, row_no + 1 + batch.num_rows, dtype=pl.Int32, eager=True)
@@ -70,6 +70,18 @@ def _batches(part: bytes) -> list[pa.RecordBatch]:
     except (pa.ArrowException, OSError):
         raise FileError("E-FORMAT", {"expected": "parquet", "found": "damaged file"}) from None
     return batches
+
+
+def _as_text(array: pa.Array, column: Column) -> pl.Series:
+    kind = array.type
+    if pa.types.is_duration(kind) or pa.types.is_time(kind) or pa.types.is_interval(kind):
+        found = f"a column {column.name} of a type that is no text, number or date"
+        raise FileError("E-FORMAT", {"expected": "parquet", "found": found})
+    try:
+        return _arrow_text(array, column)
+    except pa.ArrowException:
+        found = f"a column {column.name} that is no text"
+        raise FileError("E-FORMAT", {"expected": "parquet", "found": found}) from None
 
 
 def _arrow_text(array: pa.Array, column: Column) -> pl.Series:

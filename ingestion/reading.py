@@ -10,7 +10,7 @@ import datetime as dt
 import difflib
 import hashlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any
 import polars as pl
 
 from ingestion.ahead import ahead
+from ingestion.blocks import Reader
 from ingestion.contracts import Contract
 from ingestion.duplicates import KeySpill
 from ingestion.inbox import Fault
 from ingestion.manifest import UNIT_FACTOR, ManifestFile
-from ingestion.readers import TextBlock, open_rows
-from ingestion.verdicts import compile_verdicts
+from ingestion.readers import FileError, TextBlock, open_rows
+from ingestion.verdicts import EXACT, compile_verdicts
 
 LISTED_AT_LEAST = 10_000
 """Faulty cells listed of any file. Beyond twice what the contract tolerates a file is refused whatever its rows are,
@@ -97,10 +98,10 @@ def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: 
     verdicts = compile_verdicts(
         contract, unit=file.unit, period=terms.period, basis=file.basis, received_on=terms.received_on
     )
-    reader = open_rows(path, file, contract, identity=terms.identity)
+    reader = _opened(path, file, terms)
     listed = max(LISTED_AT_LEAST, 2 * contract.tolerated(file.rows or 0))
     normalised = 0
-    with contextlib.closing(reader), ahead(iter(reader)) as blocks:
+    with contextlib.closing(reader), ahead(_blocks(reader, file)) as blocks:
         for block in blocks:
             judged = verdicts.judged(block, explain=len(tally.rejects) < listed)
             normalised += judged.normalised
@@ -133,6 +134,33 @@ def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: 
         tally.notes.append({"code": "N-NORMALISED", "args": {"count": normalised}})
     for (column, code), count in sorted(tally.unlisted.items(), key=str):
         tally.notes.append({"code": "N-NOT-LISTED", "args": {"count": count, "column": column, "reason": code}})
+
+
+def _opened(path: Path, file: ManifestFile, terms: Terms) -> Reader:
+    try:
+        return open_rows(path, file, terms.contract, identity=terms.identity)
+    except (FileError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise _unforeseen(file, error) from error
+
+
+def _blocks(reader: Reader, file: ManifestFile) -> Iterator[TextBlock]:
+    try:
+        yield from reader
+    except (FileError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise _unforeseen(file, error) from error
+
+
+def _unforeseen(file: ManifestFile, error: Exception) -> FileError:
+    """A file that trips a reader in a way nobody thought of is refused like any other that cannot be read.
+
+    Else it would end in an error every night, and its sender would never hear of it.
+    """
+    found = f"content that no reader understands, {type(error).__name__}"
+    return FileError("E-FORMAT", {"expected": file.format, "found": found})
 
 
 def row_token(key_cells: Sequence[str | None], secret: bytes) -> str:
@@ -197,7 +225,11 @@ def _tokens(keys: pl.DataFrame, rows: pl.Series, secret: bytes | None) -> dict[i
 
 def _add(sums: dict[Any, Any], more: Mapping[Any, Any]) -> None:
     for name, value in more.items():
-        sums[name] = sums[name] + value if name in sums else value
+        if name not in sums:
+            sums[name] = value
+        else:
+            # the default context would round at 28 digits without a word
+            sums[name] = EXACT.add(sums[name], value) if isinstance(value, Decimal) else sums[name] + value
 
 
 def _number(value: Decimal) -> int | float:

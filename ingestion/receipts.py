@@ -172,15 +172,20 @@ def _read(settings: Settings, where: str, values: Sequence[object], *, with_reje
     return [_Entry(row, by_submission.get(row["sub_no"], []), rejects, before) for row in submissions]
 
 
+_LAST = {"rejected": 1, "verified": 2, "waiting": 3}
+"""Of several submissions under one id those in these states are told last."""
+
+
 def _chosen(entries: Sequence[_Entry], submission_id: str, sender: str | None) -> tuple[_Entry, list[_Entry]]:
     """The entry a receipt is about, and those of the same sender whose refusal is told on it.
 
-    Other content under a used id is refused: its sender is told so on the receipt of the first. What is not proven to
+    What was let in comes first, then the first that arrived. Other content under a used id is refused: its sender is
+    told so on the receipt of the first. What is not proven to
     be his says nothing there.
     """
     found = sorted(
         (entry for entry in entries if sender is None or entry.row["sender"] == sender),
-        key=lambda entry: entry.is_foreign,
+        key=lambda entry: (entry.is_foreign, _LAST.get(entry.row["state"], 0), entry.row["sub_no"]),
     )
     if not found:
         raise UsageError(f"No submission {submission_id} has been seen: `vss status` lists those that have.")

@@ -19,7 +19,7 @@ from typing import Literal
 
 import polars as pl
 
-from ingestion.blocks import Lines, TextBlock
+from ingestion.blocks import NO_CODE, Lines, TextBlock
 from ingestion.contracts import Column, Contract, Indicator, load_indicators
 from ingestion.manifest import UNIT_FACTOR, period_month
 from warehouse import geography
@@ -63,13 +63,15 @@ _TAX_WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
 _NUMERIC_WHOLE_DIGITS = 16
 _LONGEST_NUMBER = 30
 """Characters of a cell that still reads as a number in a control total: no total that is declared has more digits."""
-_EXACT = Context(prec=80)
+EXACT = Context(prec=80)
 """The default rounds to 28 digits without a word; this holds any sum of such numbers in đồng."""
 _UNICODE_ONLY = r"[ĂăĐđĨĩŨũƠơƯưẠ-ỹ]"
 _TCVN3 = r"[µ¶¸¹»¼½¾¨©ª«¬®¡¢£¤¥¦§·ÆÇþßÞ×]\p{L}|[a-z][µ¶¸¹»¼½¾¨«¬ÆÇþßÞ×]"
 _VNI_PAIR = "[aeouiyAEOUIY][øûïåäëüõãâêéèùúáàØÛÏÅÄËÜÕÃÂÊÉÈÙÚÁÀ]"
 _VNI_ONLY = "[aeouiyAEOUIY][øûïåäëüØÛÏÅÄËÜ]"
-_VNI = f"{_VNI_PAIR}.*{_VNI_ONLY}|{_VNI_ONLY}.*{_VNI_PAIR}"
+_VNI_IMPOSSIBLE = "[aAeE][àáâãèéêìíòóôõùúýÀÁÂÃÈÉÊÌÍÒÓÔÕÙÚÝ]|[oO][âêôõùÂÊÔÕÙ]"
+"""Pairs that no Vietnamese syllable has and that are single letters in VNI."""
+_VNI = f"{_VNI_IMPOSSIBLE}|{_VNI_PAIR}.*{_VNI_ONLY}|{_VNI_ONLY}.*{_VNI_PAIR}"
 
 Fault = tuple[str, pl.Expr, dict[str, object]]
 """A code, the expression that is true where the rule is broken, and the arguments of its message."""
@@ -110,7 +112,7 @@ class _ColumnPlan:
 
     Without it the faults themselves are tested. `sure` is a pattern that a cell without fault and in need of no
     cleaning matches, and no other; where there is one, it stands for that test. `typed_if_sure` is what such a cell
-    becomes, where that is less work than `typed`.
+    becomes, where that is less work than `typed`; `beside` is a test that `sure` leaves open.
     """
 
     column: Column
@@ -120,6 +122,7 @@ class _ColumnPlan:
     reads_as_number: pl.Expr | None = None
     sure: str | None = None
     typed_if_sure: pl.Expr | None = None
+    beside: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -263,7 +266,7 @@ class Verdicts:
         sent = rows.select(self._numbers_as_text)
         factors = {plan.column.name: Decimal(self.factor if plan.column.kind == "money" else 1) for plan in numbers}
         return {
-            name: _sum(Decimal(0), (_EXACT.multiply(Decimal(cell), factor) for cell in sent[name].drop_nulls()))
+            name: _sum(Decimal(0), (EXACT.multiply(Decimal(cell), factor) for cell in sent[name].drop_nulls()))
             for name, factor in factors.items()
         }
 
@@ -274,12 +277,12 @@ class Verdicts:
             if cells.dtype == pl.String:
                 result[name] = _sum(before, map(Decimal, cells.drop_nulls().to_list()))
             else:
-                result[name] = _EXACT.add(before, Decimal(int(cells.cast(pl.Int128).sum())))
+                result[name] = EXACT.add(before, Decimal(int(cells.cast(pl.Int128).sum())))
         return result
 
 
 def _sum(before: Decimal, more: Iterable[Decimal]) -> Decimal:
-    return functools.reduce(_EXACT.add, more, before)
+    return functools.reduce(EXACT.add, more, before)
 
 
 def compile_verdicts(
@@ -305,7 +308,15 @@ def compile_verdicts(
     ]
     across = [broken for _, (_, broken, _) in row_faults]
     doubts = [expression for plan in plans for expression in _first_tests(plan)]
-    beside = [test for plan in plans for test in (_first_tests(plan) if plan.sure is None else _presence_tests(plan))]
+    beside = [
+        test
+        for plan in plans
+        for test in (
+            _first_tests(plan)
+            if plan.sure is None
+            else [*_presence_tests(plan), *([] if plan.beside is None else [plan.beside])]
+        )
+    ]
     faults = [broken for plan in plans for _, broken, _ in plan.faults]
     return Verdicts(
         contract=contract,
@@ -403,7 +414,9 @@ def _code_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
         return _ColumnPlan(column, cell, (("E-CODE", broken, arguments),), sure=sure)
     scientific = cell.str.contains(_SCIENTIFIC)
     doubt = ~cell.str.contains(_PLAIN_CODE)
-    return _ColumnPlan(column, cell, (("E-CODE", scientific, arguments),), doubt=doubt, sure=_SURE_CODE)
+    spoilt = scientific | cell.str.contains(NO_CODE, literal=True)
+    faults = (*_old_text(cell), *_line_break(column), ("E-CODE", spoilt, arguments))
+    return _ColumnPlan(column, cell, faults, doubt=doubt, sure=_SURE_CODE)
 
 
 def _province_plan(column: Column, period: str) -> _ColumnPlan:
@@ -456,12 +469,25 @@ def _wrong_check_digit(cell: pl.Expr) -> pl.Expr:
 def _text_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     del period, factor
     cell = pl.col(column.name)
+    # what the line's pattern cannot tell: a pair of letters that are both well known
+    beside = cell.str.contains(_VNI_IMPOSSIBLE)
+    doubt = cell.str.contains(_DOUBTFUL_TEXT) | beside
+    faults = _old_text(cell) + _line_break(column)
+    return _ColumnPlan(column, cell, faults, doubt=doubt, sure=_SURE_TEXT, beside=beside)
+
+
+def _old_text(cell: pl.Expr) -> tuple[Fault, ...]:
+    """Text in an encoding from before Unicode: no cell of it holds a letter that only Unicode has."""
     old = ~cell.str.contains(_UNICODE_ONLY)
-    faults: tuple[Fault, ...] = (
+    return (
         ("E-LEGACY-TEXT", cell.str.contains(_TCVN3) & old, {"legacy": "TCVN3"}),
         ("E-LEGACY-TEXT", cell.str.contains(_VNI) & old, {"legacy": "VNI"}),
     )
-    return _ColumnPlan(column, cell, faults, doubt=cell.str.contains(_DOUBTFUL_TEXT), sure=_SURE_TEXT)
+
+
+def _line_break(column: Column) -> tuple[Fault, ...]:
+    """A line break in a cell, where the contract does not expect text of several lines."""
+    return () if column.multiline else (("E-CONTROL", pl.col(column.name).str.contains("\n", literal=True), {}),)
 
 
 def _enum_plan(column: Column, period: str, factor: int) -> _ColumnPlan:

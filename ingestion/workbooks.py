@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from ingestion.blocks import FileError, Note, Reader, ShapeReject, TextBlock, text_frame
+from ingestion.blocks import NO_CODE, FileError, Note, Reader, ShapeReject, TextBlock, text_frame
 from ingestion.confined import LIMITS, Child, Limits
 from ingestion.contracts import Column, Contract
 from ingestion.headings import Headings, fold, match_headings
@@ -91,6 +91,10 @@ def _first_fitting_sheet(child: Child, contract: Contract, *, block_rows: int) -
             failure = _more_telling(failure, error)
             continue
         notes += found
+        for later, unread in enumerate(book["sheets"][index + 1 :], start=index + 2):
+            if unread["cells"] or not unread["visible"]:
+                reason = "behind the first that fits" if unread["visible"] else "hidden"
+                notes.append(Note("N-SHEET-IGNORED", {"position": later, "reason": reason}))
         below = _rows(child, {"do": "rows", "sheet": index, "first": at + 1})
         layout = _Layout(contract, headings, epoch, at)
         return Reader(tuple(cells), notes, _blocks(below, layout, notes, block_rows=block_rows), child.close)
@@ -288,6 +292,9 @@ def _sheet_text(cell: _Cell, column: Column, epoch: dt.date) -> str | None:
     """A cell as the text a CSV would hold: dates in ISO form, Excel's serial days as dates where a date is expected."""
     if cell is None or cell == "":
         return None
+    if column.kind == "code" and (isinstance(cell, (bool, dt.date)) or (isinstance(cell, float) and cell % 1)):
+        # a spreadsheet made a date, a truth or a fraction of what was a code: what it was nobody can tell
+        return NO_CODE
     if isinstance(cell, dt.date):
         return cell.strftime("%Y-%m") if column.kind == "month" and cell.day == 1 else cell.isoformat()
     if isinstance(cell, bool):

@@ -97,6 +97,7 @@ class Column:
     check_if: CheckIf | None = None
     map_of: str | None = None
     example: str | None = None
+    multiline: bool = False
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -215,6 +216,7 @@ class _ColumnRules(_Strict):
     check: Literal["tax_code", "indicator", "province_code"] | None = None
     check_if: _RequiredIf | None = None
     map_of: str | None = None
+    multiline: bool = False
 
 
 class _FeedRules(_Strict):
@@ -335,6 +337,7 @@ def _column(item: SchemaProperty, *, file: str) -> Column:
         check_if=CheckIf(**rules.check_if.model_dump()) if rules.check_if else None,
         map_of=rules.map_of,
         example=str(item.examples[0]) if item.examples else None,
+        multiline=rules.multiline,
     )
 
 

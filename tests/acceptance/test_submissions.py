@@ -85,7 +85,8 @@ def test_no_total_is_published_otherwise_than_it_was_loaded(demo: Demo) -> None:
 
 
 def test_a_waiting_submission_says_what_it_waits_for(demo: Demo) -> None:
-    (error,) = demo.receipt("p44-2021-10-v1")["errors"]
+    error, overdue = demo.receipt("p44-2021-10-v1")["errors"]
+    assert overdue["code"] == "E-OVERDUE"
 
     assert (error["code"], error["file"]) == ("E-WAITING", "arrears.csv")
 

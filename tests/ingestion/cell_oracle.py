@@ -105,7 +105,7 @@ def cell(column: Column, text: str, *, unit: str, period: str) -> Expected:
         "month": lambda: _month(shown),
         "enum": lambda: _enum(column, shown),
         "code": lambda: _code(column, shown, period),
-        "text": lambda: shown,
+        "text": lambda: None if "\n" in shown and not column.multiline else shown,
     }
     value = reads[column.kind]()
     return Expected(value, readable=value is not None, certain=certain)
@@ -223,6 +223,8 @@ def _code(column: Column, shown: str, period: str) -> str | None:
         return shown if _digits(shown, (4, 5)) else None
     if column.name in lengths and column.pattern:
         return shown if _digits(shown, lengths[column.name]) else None
+    if "\n" in shown:
+        return None
     lost_zeros = re.fullmatch(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]+[.,]0+", shown)
     return None if lost_zeros else shown
 

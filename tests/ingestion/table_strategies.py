@@ -140,6 +140,16 @@ _BOUNDS: Mapping[str, Sequence[str]] = {
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 NAME = st.text(VIETNAMESE + " ", min_size=1, max_size=12)
 
+_SPELT = """
+Nguyễn Hoà Hòa Thuý Thúy Khuê Quỳnh Loan Yến Oanh Hiếu Đào Tài Mỹ Luân Uyên Thuở Khoẻ Khỏe Huệ Tuyết Bưởi Rượu Ngoèo
+Khuỷu Yêu Oải Uý Ý Ỷ Ẵm Ễnh Ỡm Ờ Ậu Ấy Ẩu Áo Ào Ảo Ão Ạo Ai Ái Ải Ây Èo Éo Ẻo Ẽo Ẹo Êu Ếu Ìa Ía Iêu Oà Oè Oé Ói Ôi Ối Ổi
+Ỗi Ội Ới Ởi Ua Úa Ùa Uê Uế Ươi Ưởi Ưa Ứa Ửa Ữa Ựa Uơ Xoèn Xoong Quốc Giữa Gìn Giêng Đặng Đỗ Đình Lê Bích
+"""
+SYLLABLES = tuple(_SPELT.split())
+WORDS = st.lists(
+    st.sampled_from([form(word) for word in SYLLABLES for form in (str, str.lower, str.upper)]), min_size=1
+)
+
 
 def _nfd(text: str) -> str:
     return unicodedata.normalize("NFD", text)
