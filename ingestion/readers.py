@@ -52,7 +52,7 @@ _KIND = {"csv": "text", "xlsx": "zip or xlsx", "parquet": "parquet"}
 
 
 def open_rows(
-    path: Path, file: ManifestFile, contract: Contract, *, identity: str | None = None, block_rows: int = 49_152
+    path: Path, file: ManifestFile, contract: Contract, *, identity: str | None = None, block_rows: int = 24_576
 ) -> Reader:
     """Open one file of a submission. Raises FileError when it is not what the manifest says or its headings do not fit.
 
