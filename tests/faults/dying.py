@@ -42,8 +42,8 @@ def in_copy(blow: Callable[[], None]) -> None:
     original = load.ahead
 
     @contextlib.contextmanager
-    def halved(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
-        with original(items) as blocks:
+    def halved(items: Iterator[Any], **named: Any) -> Iterator[Iterator[Any]]:
+        with original(items, **named) as blocks:
             yield _halves(blocks)
 
     def _halves(blocks: Iterator[Any]) -> Iterator[Any]:

@@ -147,8 +147,8 @@ def test_a_server_that_restarts_in_immediate_mode_during_copy_is_met_by_a_new_at
     original, struck = load.ahead, []
 
     @contextlib.contextmanager
-    def struck_once(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
-        with original(items) as blocks:
+    def struck_once(items: Iterator[Any], **named: Any) -> Iterator[Iterator[Any]]:
+        with original(items, **named) as blocks:
             first = next(blocks)
             if not struck:
                 struck.append(True)
