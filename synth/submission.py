@@ -44,7 +44,7 @@ class Submission:
     created_at: dt.datetime
     feeds: Mapping[str, pl.DataFrame | None]
     version: int = 1
-    action: Literal["submit", "correct"] = "submit"
+    action: Literal["submit", "correct", "void"] = "submit"
     basis: Mapping[str, Literal["month", "ytd"]] = field(default_factory=dict)
     headings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     received_at: dt.datetime | None = None

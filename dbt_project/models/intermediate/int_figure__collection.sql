@@ -28,6 +28,8 @@ posted as (
         sum(collected_vnd) as collected_vnd,
         sum(due_vnd) as due_vnd,
         sum(expected_due_vnd) as expected_due_vnd,
+        sum(due_gap_vnd) as due_gap_vnd,
+        sum(rate_cut_vnd) as rate_cut_vnd,
         sum(interest_collected_vnd) as interest_collected_vnd
     from collection
     group by grouping sets ((territory_key, month, insurance_group), (territory_key, month))
@@ -57,6 +59,8 @@ of_month as (
         coalesce(posted.collected_vnd, 0) as collected_vnd,
         coalesce(posted.due_vnd, 0) as due_vnd,
         posted.expected_due_vnd,
+        posted.due_gap_vnd,
+        posted.rate_cut_vnd,
         coalesce(posted.interest_collected_vnd, 0) as interest_collected_vnd
     from input
     cross join insurance_group
@@ -78,6 +82,8 @@ year_to_date as (
         sum(of_month.collected_vnd) as collected_vnd,
         sum(of_month.due_vnd) as due_vnd,
         sum(of_month.expected_due_vnd) as expected_due_vnd,
+        sum(of_month.due_gap_vnd) as due_gap_vnd,
+        sum(of_month.rate_cut_vnd) as rate_cut_vnd,
         sum(of_month.interest_collected_vnd) as interest_collected_vnd
     from to_date
     inner join of_month
@@ -104,6 +110,8 @@ final as (
         year_to_date.collected_vnd as collected_ytd_vnd,
         year_to_date.due_vnd as due_ytd_vnd,
         year_to_date.expected_due_vnd as expected_due_ytd_vnd,
+        year_to_date.due_gap_vnd as due_gap_ytd_vnd,
+        year_to_date.rate_cut_vnd as rate_cut_ytd_vnd,
         year_to_date.interest_collected_vnd as interest_collected_ytd_vnd,
         of_month.as_of_date,
         case when year_to_date.is_since_january then 'exact' else 'at_least' end as qualifier

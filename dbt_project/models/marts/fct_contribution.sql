@@ -23,6 +23,26 @@ contribution_rate as (
     select * from {{ ref('contribution_rate') }}
 ),
 
+-- each rate beside that of an exempt unit in the same days: what Resolutions 68 and 116 took off
+rate as (
+    select
+        contribution_rate.fund,
+        contribution_rate.applies_to,
+        greatest(contribution_rate.valid_from, exempt.valid_from) as valid_from,
+        least(contribution_rate.valid_to, exempt.valid_to) as valid_to,
+        contribution_rate.employer_pct + contribution_rate.employee_pct as rate_pct,
+        exempt.employer_pct + exempt.employee_pct
+        - contribution_rate.employer_pct - contribution_rate.employee_pct as cut_pct
+    from contribution_rate
+    -- periods that share a day; an exempt unit has one rate a day
+    inner join contribution_rate as exempt
+        on
+            contribution_rate.fund = exempt.fund
+            and exempt.applies_to in ('all', 'budget_financed')
+            and contribution_rate.valid_from < exempt.valid_to
+            and contribution_rate.valid_to > exempt.valid_from
+),
+
 explained as (
     select
         contribution.*,
@@ -56,45 +76,56 @@ explained as (
     left join unit_type as owed_type on owing_employer.unit_type = owed_type.unit_type
 ),
 
-final as (
+rated as (
     select
-        explained.month,
-        explained.province_key,
-        explained.territory_key,
-        explained.province_code,
-        explained.current_province_code,
-        explained.payer_kind,
-        explained.payer_code,
-        explained.employer_key,
-        explained.employer_id,
-        explained.fund,
-        explained.liability_month,
-        explained.headcount,
-        explained.wage_fund_vnd,
-        explained.due_vnd,
-        explained.adjustment_vnd,
+        explained.*,
+        -- null for whoever pays no share of a wage, and where wage or rate is not known (R10)
         case
             when explained.payer_kind = 'employer' and explained.fund <> 'VOLUNTARY'
-                then round(
-                    explained.wage_fund_vnd
-                    * (contribution_rate.employer_pct + contribution_rate.employee_pct) / 100
-                )::bigint
+                then round(explained.wage_fund_vnd * rate.rate_pct / 100)::bigint
         end as expected_due_vnd,
-        explained.interest_due_vnd,
-        explained.paid_vnd,
-        explained.interest_paid_vnd,
-        explained.posting_from,
-        explained.basis,
-        explained.as_of_date,
-        explained.row_no
+        case
+            when explained.payer_kind = 'employer' and explained.fund <> 'VOLUNTARY'
+                then round(explained.wage_fund_vnd * rate.cut_pct / 100)::bigint
+        end as rate_cut_vnd
     from explained
     -- rates of a fund and financing do not overlap: cannot fan out
-    left join contribution_rate
+    left join rate
         on
-            explained.fund = contribution_rate.fund
-            and contribution_rate.applies_to in ('all', explained.financing)
-            and explained.liability_month >= contribution_rate.valid_from
-            and explained.liability_month < contribution_rate.valid_to
+            explained.fund = rate.fund
+            and rate.applies_to in ('all', explained.financing)
+            and explained.liability_month >= rate.valid_from
+            and explained.liability_month < rate.valid_to
+),
+
+final as (
+    select
+        month,
+        province_key,
+        territory_key,
+        province_code,
+        current_province_code,
+        payer_kind,
+        payer_code,
+        employer_key,
+        employer_id,
+        fund,
+        liability_month,
+        headcount,
+        wage_fund_vnd,
+        due_vnd,
+        adjustment_vnd,
+        expected_due_vnd,
+        due_vnd - expected_due_vnd as due_gap_vnd,
+        rate_cut_vnd,
+        interest_due_vnd,
+        paid_vnd,
+        interest_paid_vnd,
+        posting_from,
+        basis,
+        as_of_date,
+        row_no
+    from rated
 )
 
 select * from final

@@ -38,6 +38,8 @@ posted as (
         0 as due_vnd,
         0 as adjustment_vnd,
         null::bigint as expected_due_vnd,
+        null::bigint as due_gap_vnd,
+        null::bigint as rate_cut_vnd,
         0 as interest_paid_vnd
     from file
     cross join insurance_group
@@ -53,6 +55,8 @@ posted as (
         contribution.due_vnd,
         contribution.adjustment_vnd,
         contribution.expected_due_vnd,
+        contribution.due_gap_vnd,
+        contribution.rate_cut_vnd,
         contribution.interest_paid_vnd
     from contribution
     -- a fund belongs to one group: cannot fan out
@@ -71,6 +75,8 @@ summed as (
         sum(due_vnd)::bigint as due_vnd,
         sum(adjustment_vnd)::bigint as adjustment_vnd,
         sum(expected_due_vnd)::bigint as expected_due_vnd,
+        sum(due_gap_vnd)::bigint as due_gap_vnd,
+        sum(rate_cut_vnd)::bigint as rate_cut_vnd,
         sum(interest_paid_vnd)::bigint as interest_collected_vnd
     from posted
     group by territory_key, month, insurance_group
@@ -91,6 +97,8 @@ final as (
         summed.due_vnd,
         summed.adjustment_vnd,
         summed.expected_due_vnd,
+        summed.due_gap_vnd,
+        summed.rate_cut_vnd,
         summed.interest_collected_vnd,
         summed.as_of_date
     from summed

@@ -32,6 +32,8 @@ national_collection as (
         {{ sum_of_all('collection.due_month_vnd') }} as due_month_vnd,
         sum(collection.due_ytd_vnd) as due_ytd_vnd,
         sum(collection.expected_due_ytd_vnd) as expected_due_ytd_vnd,
+        sum(collection.due_gap_ytd_vnd) as due_gap_ytd_vnd,
+        sum(collection.rate_cut_ytd_vnd) as rate_cut_ytd_vnd,
         sum(collection.interest_collected_ytd_vnd) as interest_collected_ytd_vnd
     from collection
     where collection.collected_ytd_vnd is not null
@@ -51,6 +53,8 @@ any_collection as (
         due_month_vnd,
         due_ytd_vnd,
         expected_due_ytd_vnd,
+        due_gap_ytd_vnd,
+        rate_cut_ytd_vnd,
         interest_collected_ytd_vnd,
         as_of_date,
         qualifier
@@ -68,6 +72,8 @@ any_collection as (
         due_month_vnd,
         due_ytd_vnd,
         expected_due_ytd_vnd,
+        due_gap_ytd_vnd,
+        rate_cut_ytd_vnd,
         interest_collected_ytd_vnd,
         null::date as as_of_date,
         null::text as qualifier
@@ -93,6 +99,8 @@ final as (
         any_collection.due_month_vnd::bigint as due_month_vnd,
         any_collection.due_ytd_vnd::bigint as due_ytd_vnd,
         any_collection.expected_due_ytd_vnd::bigint as expected_due_ytd_vnd,
+        any_collection.due_gap_ytd_vnd::bigint as due_gap_ytd_vnd,
+        any_collection.rate_cut_ytd_vnd::bigint as rate_cut_ytd_vnd,
         any_collection.interest_collected_ytd_vnd::bigint as interest_collected_vnd,
         coalesce(attainment.is_reported, false) as is_reported,
         coalesce(attainment.as_of_date, any_collection.as_of_date) as as_of_date,
