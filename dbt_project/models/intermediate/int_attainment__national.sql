@@ -147,27 +147,6 @@ whole as (
     where origin in ('all provinces', 'headquarters')
 ),
 
--- R28: how many stand twice in the sum
-standing_twice as (
-    select
-        duplicate.month,
-        counted.indicator,
-        sum(duplicate.duplicates)::bigint as duplicates
-    from duplicate
-    inner join (
-        values
-        ('SI_C', 'si_compulsory'),
-        ('SI_C', 'si_participants'),
-        ('SI_V', 'si_voluntary'),
-        ('SI_V', 'si_participants'),
-        ('SI_V', 'people_managed'),
-        ('UI', 'ui'),
-        ('HI', 'hi'),
-        ('HI', 'people_managed')
-    ) as counted (insurance_type, indicator) on duplicate.insurance_type = counted.insurance_type
-    group by duplicate.month, counted.indicator
-),
-
 -- all in or headquarters' own figure: the national plan and the whole country then; else those
 -- included
 final as (
@@ -245,7 +224,7 @@ final as (
             end as summed_{{ base }},
             {{ base }}.value as whole_{{ base }},
         {% endfor %}
-        standing_twice.duplicates as duplicates_between_provinces
+        duplicate.duplicates as duplicates_between_provinces
     from figure
     left join whole as baseline
         on
@@ -267,10 +246,11 @@ final as (
             figure.indicator = previous.indicator
             and previous.month = (figure.month - interval '1 month')::date
             and (figure.measure = 'stock' or extract(month from figure.month) > 1)
-    left join standing_twice
+    -- R28: how many stand twice in the sum
+    left join duplicate
         on
-            figure.month = standing_twice.month
-            and figure.indicator = standing_twice.indicator
+            figure.month = duplicate.month
+            and figure.indicator = duplicate.indicator
             and figure.origin in ('all provinces', 'some provinces')
 )
 

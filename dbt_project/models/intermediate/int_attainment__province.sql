@@ -37,10 +37,10 @@ figure as (
         plan.target_kind,
         plan.plan_document,
         plan.revision,
-        case when plan.target_kind = 'increase' then coalesce(
-            date_trunc('month', plan.baseline_date)::date,
-            (date_trunc('year', plan.month) - interval '1 month')::date
-        ) end as baseline_month
+        case
+            when plan.target_kind = 'increase'
+                then {{ increase_baseline_month('plan.baseline_date', 'plan.month') }}
+        end as baseline_month
     from shown
     full join plan
         on
@@ -95,12 +95,10 @@ final as (
         compared.plan_document,
         compared.revision,
         case
-            when compared.target_kind <> 'increase' then null
-            when
-                compared.measure = 'ytd'
-                and compared.baseline_month < {{ year_start('compared.month') }}
-                then 0
-            else baseline.value
+            when compared.target_kind = 'increase'
+                then {{ increase_baseline(
+                    'baseline.value', 'compared.baseline_month', 'compared.month', 'compared.measure'
+                ) }}
         end as plan_baseline,
         last_year.numerator as last_year_numerator,
         last_year.denominator as last_year_denominator,

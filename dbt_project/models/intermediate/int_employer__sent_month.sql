@@ -3,6 +3,15 @@ with input as (
     select * from {{ source('ops', 'input') }}
 ),
 
+-- a unit of the 63-province map ends with it: its code goes on as another unit of another territory
+territory as (
+    select
+        territory_key,
+        max(valid_to) as valid_to
+    from {{ source('ops', 'province') }}
+    group by territory_key
+),
+
 final as (
     select
         input.territory_key,
@@ -16,7 +25,7 @@ final as (
         ) as sent_no,
         coalesce(
             lead(input.month) over (partition by input.territory_key order by input.month),
-            'infinity'::date
+            territory.valid_to
         ) as next_month,
         coalesce(
             lag(input.month) over (partition by input.territory_key order by input.month)
@@ -24,6 +33,7 @@ final as (
             false
         ) as has_month_before
     from input
+    inner join territory on input.territory_key = territory.territory_key
     where input.feed = 'employers' and input.territory_key is not null
 )
 

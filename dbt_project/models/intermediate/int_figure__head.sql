@@ -16,15 +16,10 @@ head as (
     select
         territory_key,
         month,
-        sum(participants) filter (where insurance_type = 'SI_C') as si_compulsory,
-        sum(participants) filter (where insurance_type = 'SI_V') as si_voluntary,
-        sum(participants) filter (where insurance_type = 'UI') as ui,
-        sum(participants) filter (where insurance_type = 'HI') as hi,
-        sum(participants) filter (where insurance_type in ('SI_C', 'SI_V')) as si_participants,
-        sum(participants) filter (where insurance_type in ('HI', 'SI_V')) as people_managed,
-        sum(participants) filter (where insurance_type = 'HI' and hi_group = 'GD') as hi_household,
-        sum(participants) filter (where insurance_type = 'HI' and hi_group in ('HS', 'SV'))
-            as hi_students
+        {% for indicator, rule in head_rules().items() %}
+            sum(participants) filter (where {{ rule }})
+                as {{ indicator }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from participants
     group by territory_key, month
 ),
@@ -51,14 +46,9 @@ final as (
     cross join
         lateral (
             values
-            ('si_compulsory', head.si_compulsory),
-            ('si_voluntary', head.si_voluntary),
-            ('ui', head.ui),
-            ('hi', head.hi),
-            ('si_participants', head.si_participants),
-            ('people_managed', head.people_managed),
-            ('hi_household', head.hi_household),
-            ('hi_students', head.hi_students)
+            {% for indicator in head_rules() %}
+                ('{{ indicator }}', head.{{ indicator }}){% if not loop.last %},{% endif %}
+            {% endfor %}
         ) as figure (indicator, value)
     where input.feed = 'participants'
     union all

@@ -1,82 +1,54 @@
--- one row per unit and version: a run of sent months in which nothing about the unit changed
-{{ config(
-    slice_by=['territory_key'],
-    rows_indexes=[['employer_key']],
-    post_hook="{{ touch_changed_units(['fct_participation', 'fct_contribution', 'fct_arrears']) }}",
-) }}
+-- one row per unit and version, and per unit and month in which a fact names it but no list does
+{{ config(slice_by=['territory_key'], rows_indexes=[['employer_key']]) }}
 
-with employer as (
-    select * from {{ ref('stg_province__employer') }}
+with listed as (
+    select * from {{ ref('int_employer__version') }}
 ),
 
-sent_month as (
-    select * from {{ ref('int_employer__sent_month') }}
+unlisted as (
+    select * from {{ ref('int_employer__unlisted') }}
 ),
 
--- change_no stays the same while the unit stands unchanged in consecutive sent months
-observed as (
+territory as (
     select
-        employer.*,
-        sent_month.sent_no,
-        sent_month.next_month,
-        md5(row(
-            employer.tax_code, employer.name, employer.unit_type, employer.industry_code,
-            employer.commune_code, employer.status, employer.status_date, employer.pay_method,
-            employer.wage_region, employer.office_code
-        )::text) as attributes
-    from employer
-    -- one row per territory and month: cannot fan out
-    inner join sent_month
-        on employer.territory_key = sent_month.territory_key and employer.month = sent_month.month
+        territory_key,
+        province_code,
+        current_province_code
+    from {{ source('ops', 'province') }}
+    group by territory_key, province_code, current_province_code
 ),
 
-run as (
-    select
-        *,
-        sent_no - row_number() over (
-            partition by territory_key, si_unit_code, attributes order by month
-        ) as run_no
-    from observed
-),
-
-version as (
+-- several files may name the unit in the same month
+unlisted_month as (
     select
         territory_key,
         si_unit_code,
-        attributes,
-        run_no,
-        province_code,
-        current_province_code,
-        tax_code,
-        name,
-        unit_type,
-        industry_code,
-        commune_code,
-        status,
-        status_date,
-        pay_method,
-        wage_region,
-        office_code,
-        min(month) as valid_from,
-        -- the next month the territory sent, whatever stands in it
-        max(next_month) as valid_to
-    from run
-    group by
-        territory_key, si_unit_code, attributes, run_no, province_code, current_province_code,
-        tax_code, name, unit_type, industry_code, commune_code, status, status_date, pay_method,
-        wage_region, office_code
+        unit_month,
+        {{ employer_id('territory_key', 'si_unit_code') }} as employer_id
+    from unlisted
+    group by territory_key, si_unit_code, unit_month
 ),
 
-keyed as (
-    select
-        *,
-        {{ employer_id('territory_key', 'si_unit_code') }} as employer_id
-    from version
+-- what a unit is called and taxed under does not hang on a list: the nearest one says it, the one
+-- before rather than the one after
+named_by_a_list as (
+    select distinct on (unlisted_month.employer_id, unlisted_month.unit_month)
+        unlisted_month.employer_id,
+        unlisted_month.unit_month,
+        listed.name,
+        listed.tax_code
+    from unlisted_month
+    inner join listed on unlisted_month.employer_id = listed.employer_id
+    order by
+        unlisted_month.employer_id asc,
+        unlisted_month.unit_month asc,
+        (listed.valid_from <= unlisted_month.unit_month) desc,
+        abs(listed.valid_from - unlisted_month.unit_month) asc
 ),
 
 final as (
     select
-        {{ employer_key('employer_id', 'valid_from') }} as employer_key,
+        employer_key,
         employer_id,
         si_unit_code,
         tax_code,
@@ -94,8 +66,39 @@ final as (
         current_province_code,
         valid_from,
         valid_to,
-        valid_to = 'infinity' as is_current
-    from keyed
+        valid_to = 'infinity' as is_current,
+        false as is_inferred
+    from listed
+    union all
+    select
+        {{ employer_key_of('unlisted_month.employer_id', 'unlisted_month.unit_month') }}
+            as employer_key,
+        unlisted_month.employer_id,
+        unlisted_month.si_unit_code,
+        named_by_a_list.tax_code,
+        named_by_a_list.name,
+        'unknown' as unit_type,
+        null as industry_code,
+        null as commune_code,
+        'not_listed' as status,
+        null as status_date,
+        null as pay_method,
+        null as wage_region,
+        null as office_code,
+        unlisted_month.territory_key,
+        territory.province_code,
+        territory.current_province_code,
+        unlisted_month.unit_month as valid_from,
+        (unlisted_month.unit_month + interval '1 month')::date as valid_to,
+        false as is_current,
+        true as is_inferred
+    from unlisted_month
+    -- a territory has one code, whatever it was called: cannot fan out
+    inner join territory on unlisted_month.territory_key = territory.territory_key
+    left join named_by_a_list
+        on
+            unlisted_month.employer_id = named_by_a_list.employer_id
+            and unlisted_month.unit_month = named_by_a_list.unit_month
 )
 
 select * from final

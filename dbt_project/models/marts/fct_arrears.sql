@@ -3,7 +3,7 @@
     slice_by=['territory_key', 'month'],
     partition_by_month=true,
     main_feed='arrears',
-    not_touched_by=['dim_employer'],
+    not_touched_by=['int_employer__version'],
 ) }}
 
 with arrears as (
@@ -11,7 +11,7 @@ with arrears as (
 ),
 
 employer as (
-    select * from {{ ref('dim_employer') }}
+    select * from {{ ref('int_employer__version') }}
 ),
 
 legal_parameter as (
@@ -94,7 +94,11 @@ final as (
         of_unit.province_code,
         of_unit.current_province_code,
         of_unit.si_unit_code,
-        employer.employer_key,
+        {{ employer_key_or_unlisted(
+            'employer.employer_key',
+            employer_id('of_unit.territory_key', 'of_unit.si_unit_code'),
+            'of_unit.month'
+        ) }} as employer_key,
         {{ employer_id('of_unit.territory_key', 'of_unit.si_unit_code') }} as employer_id,
         of_unit.fund,
         of_unit.principal_vnd,

@@ -4,7 +4,7 @@
     partition_by_month=true,
     main_feed='contributions',
     later_ytd=true,
-    not_touched_by=['dim_employer'],
+    not_touched_by=['int_employer__version'],
 ) }}
 
 with contribution as (
@@ -12,7 +12,7 @@ with contribution as (
 ),
 
 employer as (
-    select * from {{ ref('dim_employer') }}
+    select * from {{ ref('int_employer__version') }}
 ),
 
 unit_type as (
@@ -50,7 +50,14 @@ explained as (
             when contribution.payer_kind = 'employer'
                 then {{ employer_id('contribution.territory_key', 'contribution.payer_code') }}
         end as employer_id,
-        employer.employer_key,
+        case
+            when contribution.payer_kind = 'employer'
+                then {{ employer_key_or_unlisted(
+                    'employer.employer_key',
+                    employer_id('contribution.territory_key', 'contribution.payer_code'),
+                    'contribution.month'
+                ) }}
+        end as employer_key,
         -- the type in the month owed for; before the unit's first file the type it has now
         case coalesce(owed_type.is_budget_financed, posted_type.is_budget_financed)
             when true then 'budget_financed'

@@ -6,7 +6,7 @@ with reported as (
 ),
 
 employer as (
-    select * from {{ ref('dim_employer') }}
+    select * from {{ ref('int_employer__version') }}
 ),
 
 province as (
@@ -40,6 +40,24 @@ inspection_case as (
         reported.month desc
 ),
 
+-- since the merger a province also lists what its predecessors decided: their list gives way to
+-- its own, case by case
+succeeded as (
+    select
+        old.territory_key,
+        old.case_no,
+        old.decision_date
+    from inspection_case as old
+    inner join inspection_case as new
+        on
+            old.current_province_code = new.current_province_code
+            and old.case_no = new.case_no
+            and old.decision_date = new.decision_date
+            and old.territory_key <> new.territory_key
+            and old.month < new.month
+    group by old.territory_key, old.case_no, old.decision_date
+),
+
 final as (
     select
         inspection_case.decision_month as month,
@@ -53,7 +71,9 @@ final as (
         inspection_case.is_unscheduled,
         inspection_case.entity_kind,
         inspection_case.entity_code,
-        employer.employer_key,
+        {{ employer_key_or_unlisted(
+            'employer.employer_key', 'inspection_case.employer_id', 'inspection_case.decision_month'
+        ) }} as employer_key,
         inspection_case.employer_id,
         inspection_case.decision_date,
         inspection_case.conclusion_date,
@@ -79,6 +99,12 @@ final as (
             inspection_case.employer_id = employer.employer_id
             and inspection_case.decision_month >= employer.valid_from
             and inspection_case.decision_month < employer.valid_to
+    left join succeeded
+        on
+            inspection_case.territory_key = succeeded.territory_key
+            and inspection_case.case_no = succeeded.case_no
+            and inspection_case.decision_date = succeeded.decision_date
+    where succeeded.case_no is null
 )
 
 select * from final

@@ -3,7 +3,7 @@
     slice_by=['territory_key', 'month'],
     partition_by_month=true,
     main_feed='participants',
-    not_touched_by=['dim_employer'],
+    not_touched_by=['int_employer__version'],
 ) }}
 
 with participant as (
@@ -11,7 +11,7 @@ with participant as (
 ),
 
 employer as (
-    select * from {{ ref('dim_employer') }}
+    select * from {{ ref('int_employer__version') }}
 ),
 
 final as (
@@ -22,7 +22,11 @@ final as (
         participant.province_code,
         participant.current_province_code,
         participant.participant_key,
-        employer.employer_key,
+        {{ employer_key_or_unlisted(
+            'employer.employer_key',
+            employer_id('participant.territory_key', 'participant.si_unit_code'),
+            'participant.month'
+        ) }} as employer_key,
         {{ employer_id('participant.territory_key', 'participant.si_unit_code') }} as employer_id,
         participant.insurance_type,
         participant.hi_group,

@@ -3,7 +3,7 @@
 {{ config(
     slice_by=['territory_key', 'month'],
     meta={'is_published': false},
-    not_touched_by=['dim_employer'],
+    not_touched_by=['int_employer__version'],
 ) }}
 
 with arrears as (
@@ -11,7 +11,7 @@ with arrears as (
 ),
 
 employer as (
-    select * from {{ ref('dim_employer') }}
+    select * from {{ ref('int_employer__version') }}
 ),
 
 final as (

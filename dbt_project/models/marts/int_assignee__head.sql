@@ -2,7 +2,7 @@
 {{ config(
     slice_by=['territory_key', 'month'],
     meta={'is_published': false},
-    not_touched_by=['dim_employer'],
+    not_touched_by=['int_employer__version'],
 ) }}
 
 with participation as (

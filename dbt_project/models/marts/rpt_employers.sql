@@ -3,7 +3,7 @@
     slice_by=['territory_key', 'month'],
     main_feed='employers',
     next_month=true,
-    not_touched_by=['dim_employer'],
+    not_touched_by=['int_employer__version'],
 ) }}
 
 -- not materialized: read twice, each time a few files of it
@@ -13,6 +13,14 @@ with employer as not materialized (
 
 contribution as (
     select * from {{ ref('fct_contribution') }}
+),
+
+contribution_file as (
+    select
+        territory_key,
+        month
+    from {{ source('ops', 'input') }}
+    where feed = 'contributions' and territory_key is not null
 ),
 
 file as (
@@ -108,13 +116,19 @@ final as (
         case when file.has_month_before then summed.entered end as new,
         case when file.has_month_before then summed.went end as closed,
         summed.employees,
-        summed.wage_fund_vnd,
+        -- nothing paid for a group is nothing; not known is a file that was not sent (R25)
+        case when contribution_file.month is not null then coalesce(summed.wage_fund_vnd, 0) end
+            as wage_fund_vnd,
         file.as_of_date,
         'exact' as qualifier
     from summed
     -- one file per territory and month: cannot fan out
     inner join file
         on summed.territory_key = file.territory_key and summed.month = file.month
+    left join contribution_file
+        on
+            summed.territory_key = contribution_file.territory_key
+            and summed.month = contribution_file.month
 )
 
 select * from final

@@ -2,7 +2,7 @@
 {{ config(
     slice_by=['territory_key', 'month'],
     main_feed='participants',
-    not_touched_by=['dim_employer'],
+    not_touched_by=['int_employer__version'],
 ) }}
 
 with participation as (
@@ -10,7 +10,7 @@ with participation as (
 ),
 
 employer as (
-    select * from {{ ref('dim_employer') }}
+    select * from {{ ref('int_employer__version') }}
 ),
 
 final as (

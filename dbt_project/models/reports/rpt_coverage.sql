@@ -61,6 +61,24 @@ any_denominator as (
     group by shown.month, denominator.indicator
 ),
 
+-- the country's heads are those of the provinces its ratios are made of, also where headquarters
+-- has a figure of its own (R21, R27)
+national_head as (
+    select
+        month,
+        'national' as territory_key,
+        (sum(numerator) filter (where indicator = 'si_coverage_pct'))::bigint
+            as si_participants,
+        (sum(numerator) filter (where indicator = 'si_compulsory_coverage_pct'))::bigint
+            as si_compulsory,
+        (sum(numerator) filter (where indicator = 'si_voluntary_coverage_pct'))::bigint
+            as si_voluntary,
+        (sum(numerator) filter (where indicator = 'hi_coverage_pct'))::bigint
+            as hi
+    from shown
+    group by month
+),
+
 shown_province as (
     select
         month,
@@ -115,10 +133,10 @@ final as (
         pivoted.si_compulsory_coverage_pct as si_compulsory_of_labour_force_pct,
         pivoted.si_voluntary_coverage_pct as si_voluntary_of_labour_force_pct,
         pivoted.hi_coverage_pct as hi_of_population_pct,
-        pivoted.si_participants::bigint as si_participants,
-        pivoted.si_compulsory::bigint as si_compulsory,
-        pivoted.si_voluntary::bigint as si_voluntary,
-        pivoted.hi::bigint as hi,
+        coalesce(national_head.si_participants, pivoted.si_participants::bigint) as si_participants,
+        coalesce(national_head.si_compulsory, pivoted.si_compulsory::bigint) as si_compulsory,
+        coalesce(national_head.si_voluntary, pivoted.si_voluntary::bigint) as si_voluntary,
+        coalesce(national_head.hi, pivoted.hi::bigint) as hi,
         labour_force.value::bigint as labour_force,
         labour_force.as_of_date as labour_force_date,
         population.value::bigint as population,
@@ -130,6 +148,10 @@ final as (
         included.provinces_expected,
         included.provinces_missing
     from pivoted
+    left join national_head
+        on
+            pivoted.month = national_head.month
+            and pivoted.territory_key = national_head.territory_key
     left join any_denominator as labour_force
         on
             pivoted.month = labour_force.month

@@ -30,22 +30,15 @@ final as (
         measure,
         actual,
         plan,
-        case
-            when target_kind <> 'not_above'
-                then 100.0 * actual_against_plan / nullif(plan, 0)
-        end as attainment_pct,
+        {{ attainment_pct('actual_against_plan', 'plan', 'target_kind') }} as attainment_pct,
         target_kind,
         plan_document,
         revision,
         plan_first,
-        case
-            when target_kind <> 'not_above' then 100.0 * actual_against_plan / nullif(plan_first, 0)
-        end as attainment_first_pct,
+        {{ attainment_pct('actual_against_plan', 'plan_first', 'target_kind') }}
+            as attainment_first_pct,
         actual_against_plan - plan as gap_to_plan,
-        case
-            when target_kind = 'not_below' then actual >= plan
-            when target_kind = 'not_above' then actual <= plan
-        end as target_met,
+        {{ target_met('actual', 'plan', 'target_kind') }} as target_met,
         value_same_period_last_year,
         {{ growth_pct('actual', 'value_same_period_last_year', 'is_ratio') }} as growth_yoy_pct,
         actual - value_same_period_last_year as change_yoy,
