@@ -210,20 +210,24 @@ def told_by_build(connection: Connection, build_id: int) -> list[str]:
     """Submissions whose receipts say more once a build is published: first shown by it, or noticed in its light."""
     rows = connection.execute(
         """
-        select distinct s.submission_id
-        from ops.build_input i
-        join ops.build b on b.build_id = i.build_id
-        join ops.load l on l.load_id = i.load_id
-        join ops.submission s on s.sub_no = l.sub_no
-        where i.build_id = %s and (
-            not exists (
-                select from ops.build_input e join ops.build p on p.build_id = e.build_id
-                where e.load_id = i.load_id and e.build_id < i.build_id and p.state = 'published')
-            or exists (select from ops.load_notice n where n.load_id = i.load_id and n.noticed_at >= b.opened_at)
+        with mine as (
+            select load_id from ops.build_input where build_id = %(build)s
+        ), told as (
+            select e.load_id from ops.build_input e
+            join ops.build p on p.build_id = e.build_id
+            where e.build_id < %(build)s and p.state = 'published'
+        ), noticed as (
+            select n.load_id from ops.load_notice n
+            join ops.build b on b.build_id = %(build)s and n.noticed_at >= b.opened_at
         )
+        select distinct s.submission_id
+        from mine m
+        join ops.load l on l.load_id = m.load_id
+        join ops.submission s on s.sub_no = l.sub_no
+        where m.load_id not in (select load_id from told) or m.load_id in (select load_id from noticed)
         order by 1
         """,
-        [build_id],
+        {"build": build_id},
     )
     return [str(row[0]) for row in rows]
 

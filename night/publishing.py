@@ -34,7 +34,7 @@ def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
             write(settings, run_id, "build node", node.name, node.seconds, Stage(outcome=node.status))
         if not success:
             named = ", ".join(node.name for node in failed) or "dbt"
-            detail = failed[0].message.splitlines()[0][:300] if failed and failed[0].message else ""
+            detail = _said(failed[0].message) if failed else ""
             builds.abandon(connection, opened.build_id, f"failed: {named}", state="failed")
             mark.outcome, mark.message = "failed", f"{named}: {detail}"
             raise GateFailedError(
@@ -103,3 +103,10 @@ def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) 
             write_outbox(settings, submission_id)
         mark.rows = len(told)
     return number
+
+
+def _said(message: str) -> str:
+    """What a failed node said: where, and which constraint. What follows may hold cells of a row and stays in dbt's log."""
+    lines = [line.strip() for line in message.splitlines()]
+    named = [line for line in lines[1:2] if "violates" in line or "syntax error" in line or "does not exist" in line]
+    return " ".join([*lines[:1], *named])[:300]

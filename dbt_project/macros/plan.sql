@@ -96,10 +96,10 @@
 {%- endmacro %}
 
 
-{# R2: the figure at that month; a year to date that begins after it counts from nothing #}
-{% macro increase_baseline(value, baseline_month, month, measure) -%}
+{# R2: the figure at that month; without a baseline date a year to date counts from nothing #}
+{% macro increase_baseline(value, baseline_date, measure) -%}
     case
-        when {{ measure }} = 'ytd' and {{ baseline_month }} < {{ year_start(month) }} then 0
+        when {{ measure }} = 'ytd' and {{ baseline_date }} is null then 0
         else {{ value }}
     end
 {%- endmacro %}

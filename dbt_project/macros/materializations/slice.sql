@@ -11,7 +11,8 @@
             partition_by_month  x__rows is partitioned by month (the three big facts)
             main_feed           the feed whose submission a slice comes from
             not_touched_by      parents whose changes do not touch this model
-            next_month          a touched month also touches the calendar month after it
+            next_month          a touched month also touches the calendar month after it, on the same territory and
+                                on the one it went into
             later_ytd           a touched month also touches the later files of that year with year-to-date basis
             rows_indexes        lists of columns to index
 -#}
@@ -95,7 +96,9 @@
     {%- else -%}
         {%- set there = adapter.get_columns_in_relation(rows) | map(attribute='name') | list -%}
         {%- for name in columns if name not in there -%}
-            {% do run_query('alter table ' ~ rows ~ ' add column ' ~ name ~ ' ' ~ model.columns[name].data_type) %}
+            {% do run_query(
+                'alter table ' ~ rows ~ ' add column ' ~ slice_column_list([name]) ~ ' ' ~ model.columns[name].data_type
+            ) %}
             {%- set make_view = true -%}
         {%- endfor -%}
         {%- if existing is not none -%}
@@ -108,7 +111,7 @@
     {%- endif -%}
     {% if make_view %}
         {% do run_query(
-            'create or replace view ' ~ relation ~ ' as select ' ~ columns | join(', ') ~ ' from ' ~ rows
+            'create or replace view ' ~ relation ~ ' as select ' ~ slice_column_list(columns) ~ ' from ' ~ rows
             ~ " where slice_id in (select slice_id from ops.candidate_slice where relation = '"
             ~ relation.identifier ~ "')"
         ) %}
@@ -207,11 +210,22 @@
         {% endif %}
         {% if config.get('next_month', false) %}
         union
-        select t.territory_key, (t.month + interval '1 month')::date
+        select c.territory_key, c.month
         from changed t
-        inner join ops.candidate_slice c
-            on c.relation = '{{ name }}' and c.territory_key = t.territory_key
-            and c.month = t.month + interval '1 month'
+        inner join ops.candidate_slice c on c.relation = '{{ name }}' and c.month = t.month + interval '1 month'
+            {%- if 'territory_key' in config.get('slice_by', []) %}
+            and (
+                c.territory_key = t.territory_key
+                or exists (
+                    select from ops.province old
+                    inner join ops.province heir
+                        on heir.current_province_code = old.current_province_code and heir.vintage <> old.vintage
+                    where old.territory_key = t.territory_key and heir.territory_key = c.territory_key
+                        and t.month >= old.valid_from and t.month < old.valid_to
+                        and c.month >= heir.valid_from and c.month < heir.valid_to
+                )
+            )
+            {%- endif %}
         {% endif %}
         {% if config.get('later_ytd', false) %}
         union
@@ -256,6 +270,14 @@
 {% endmacro %}
 
 
+{# names of columns, quoted: one may be a word of SQL #}
+{% macro slice_column_list(names) %}
+    {%- set quoted = [] -%}
+    {%- for name in names -%}{%- do quoted.append(adapter.quote(name)) -%}{%- endfor -%}
+    {{ return(quoted | join(', ')) }}
+{% endmacro %}
+
+
 {% macro slice_rows(relation) %}
     {{ return(api.Relation.create(
         database=relation.database, schema=relation.schema, identifier=relation.identifier ~ '__rows', type='table'
@@ -282,8 +304,8 @@
         offset 0
     ),
     inserted as (
-        insert into {{ rows }} (slice_id, {{ columns | join(', ') }})
-        select s.slice_id, {% for column in columns %}fresh.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+        insert into {{ rows }} (slice_id, {{ slice_column_list(columns) }})
+        select s.slice_id, {% for column in columns %}fresh.{{ adapter.quote(column) }}{{ ', ' if not loop.last }}{% endfor %}
         from fresh
         inner join ops.slice as s
             on s.relation = '{{ relation.identifier }}' and s.build_id = {{ new.build }} and s.slice_id >= {{ new.first_id }}

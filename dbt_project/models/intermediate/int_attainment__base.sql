@@ -39,6 +39,7 @@ final as (
         null::integer as provinces_expected,
         null::text[] as provinces_missing
     from provincial
+    where value is not null or plan is not null
     union all
     select
         month,

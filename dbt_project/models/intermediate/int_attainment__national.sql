@@ -1,7 +1,7 @@
 -- one row per month and indicator: the national figure by R27, beside its bases
 with provincial as (
     select * from {{ ref('int_attainment__province') }}
-    where is_on_map and value is not null
+    where is_on_map and (value is not null or denominator = 0)
 ),
 
 headquarters as (
@@ -206,12 +206,8 @@ final as (
                 or (figure.origin = 'all provinces' and figure.plan is null)
                 then figure.summed_plan_baseline
             when figure.target_kind <> 'increase' then null
-            when
-                figure.measure = 'ytd'
-                and coalesce(figure.baseline_date, {{ year_start('figure.month') }} - 1)
-                < {{ year_start('figure.month') }}
-                then 0
-            else baseline.value
+            else
+                {{ increase_baseline('baseline.value', 'figure.baseline_date', 'figure.measure') }}
         end as plan_baseline,
         {% for base in ['last_year', 'december', 'previous'] %}
             case

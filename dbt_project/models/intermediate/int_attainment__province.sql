@@ -37,6 +37,7 @@ figure as (
         plan.target_kind,
         plan.plan_document,
         plan.revision,
+        plan.baseline_date,
         case
             when plan.target_kind = 'increase'
                 then {{ increase_baseline_month('plan.baseline_date', 'plan.month') }}
@@ -47,7 +48,8 @@ figure as (
             shown.territory_key = plan.territory_key
             and shown.month = plan.month
             and shown.indicator = plan.indicator
-    where shown.value is not null or plan.plan is not null
+    -- a ratio of nothing to nothing has no value; its province is in all the same
+    where shown.value is not null or shown.denominator = 0 or plan.plan is not null
 ),
 
 -- which months a figure is compared with; a flow starts anew in January
@@ -97,7 +99,7 @@ final as (
         case
             when compared.target_kind = 'increase'
                 then {{ increase_baseline(
-                    'baseline.value', 'compared.baseline_month', 'compared.month', 'compared.measure'
+                    'baseline.value', 'compared.baseline_date', 'compared.measure'
                 ) }}
         end as plan_baseline,
         last_year.numerator as last_year_numerator,

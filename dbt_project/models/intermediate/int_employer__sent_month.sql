@@ -26,12 +26,7 @@ final as (
         coalesce(
             lead(input.month) over (partition by input.territory_key order by input.month),
             territory.valid_to
-        ) as next_month,
-        coalesce(
-            lag(input.month) over (partition by input.territory_key order by input.month)
-            = (input.month - interval '1 month')::date,
-            false
-        ) as has_month_before
+        ) as next_month
     from input
     inner join territory on input.territory_key = territory.territory_key
     where input.feed = 'employers' and input.territory_key is not null

@@ -29,7 +29,8 @@ inherited as (
         sum(shown.denominator) as denominator,
         case
             when heir.predecessors = 1 then max(shown.value)
-            when bool_or(shown.is_ratio) then 100.0 * sum(shown.numerator) / sum(shown.denominator)
+            when bool_or(shown.is_ratio)
+                then 100.0 * sum(shown.numerator) / nullif(sum(shown.denominator), 0)
             else sum(shown.numerator)
         end as value
     from shown

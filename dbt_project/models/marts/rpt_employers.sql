@@ -27,6 +27,26 @@ file as (
     select * from {{ ref('int_employer__sent_month') }}
 ),
 
+-- the month before, on the same territory: of a merged province the units of all its predecessors
+-- (R32)
+before as (
+    select
+        territory_key,
+        month,
+        part_territory_key,
+        part_month
+    from {{ ref('int_calendar__compared') }}
+    where feed = 'employers' and not is_own and is_comparable
+),
+
+comparable as (
+    select
+        territory_key,
+        month
+    from before
+    group by territory_key, month
+),
+
 -- a unit active in the month before is carried into the month it may be missing from; wage funds
 -- stand below and not in a join, so that only the months asked for are read
 listed as (
@@ -42,20 +62,20 @@ listed as (
     from employer
     union all
     select
-        file.territory_key,
-        file.month,
+        before.territory_key,
+        before.month,
         employer.si_unit_code,
         employer.unit_type,
         employer.status,
         null as employees,
         null as wage_fund_vnd,
         false as is_now
-    from file
-    -- one month before the file: a unit stands in it once
+    from before
+    -- one month of each predecessor: a unit stands once in each
     inner join employer
         on
-            file.territory_key = employer.territory_key
-            and (file.month - interval '1 month')::date = employer.month
+            before.part_territory_key = employer.territory_key
+            and before.part_month = employer.month
     where employer.status = 'active'
     union all
     select
@@ -113,8 +133,8 @@ final as (
         summed.unit_type,
         summed.status,
         summed.units,
-        case when file.has_month_before then summed.entered end as new,
-        case when file.has_month_before then summed.went end as closed,
+        case when comparable.month is not null then summed.entered end as new,
+        case when comparable.month is not null then summed.went end as closed,
         summed.employees,
         -- nothing paid for a group is nothing; not known is a file that was not sent (R25)
         case when contribution_file.month is not null then coalesce(summed.wage_fund_vnd, 0) end
@@ -125,6 +145,9 @@ final as (
     -- one file per territory and month: cannot fan out
     inner join file
         on summed.territory_key = file.territory_key and summed.month = file.month
+    left join comparable
+        on
+            summed.territory_key = comparable.territory_key and summed.month = comparable.month
     left join contribution_file
         on
             summed.territory_key = contribution_file.territory_key

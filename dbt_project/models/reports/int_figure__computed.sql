@@ -113,7 +113,6 @@ final as (
         figure.qualifier
     from figure
     inner join map on figure.territory_key = map.territory_key and figure.month = map.month
-    where figure.indicator <> 'recovery_rate_pct' or figure.denominator > 0
 )
 
 select * from final

@@ -37,7 +37,8 @@ ratio_shown as (
         coalesce(ratio.indicator, reported_ratio.indicator) as indicator,
         ratio.numerator,
         ratio.denominator,
-        coalesce(100.0 * ratio.numerator / ratio.denominator, reported_ratio.value) as value,
+        coalesce(100.0 * ratio.numerator / nullif(ratio.denominator, 0), reported_ratio.value)
+            as value,
         coalesce(ratio.is_computed, false) as is_computed,
         coalesce(ratio.as_of_date, reported_ratio.as_of_date) as as_of_date,
         coalesce(ratio.qualifier, reported_ratio.qualifier) as qualifier

@@ -36,6 +36,7 @@ predecessor_plan as (
         min(issued.target_kind) as target_kind,
         string_agg(distinct issued.plan_document, '; ' order by issued.plan_document)
             as plan_document,
+        case when map.predecessors = 1 then max(issued.revision) end as revision,
         max(issued.issued_date) as issued_date,
         min(issued.baseline_date) as baseline_date,
         case when count(issued.plan) = map.predecessors then sum(issued.plan) end as plan,
@@ -76,7 +77,8 @@ provincial as (
             when issued.plan is not null then issued.plan_document
             when predecessor_plan.plan is not null then predecessor_plan.plan_document
         end as plan_document,
-        issued.revision,
+        case when issued.plan is not null then issued.revision else predecessor_plan.revision end
+            as revision,
         coalesce(issued.issued_date, predecessor_plan.issued_date) as issued_date,
         coalesce(issued.baseline_date, predecessor_plan.baseline_date) as baseline_date
     from (

@@ -109,6 +109,7 @@ final as (
         plan_document,
         revision,
         issued_date,
+        baseline_date,
         case
             when target_kind = 'increase'
                 then {{ increase_baseline_month('baseline_date', 'month') }}

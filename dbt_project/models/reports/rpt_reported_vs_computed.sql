@@ -44,7 +44,7 @@ computed as (
         territory_key,
         indicator,
         measure,
-        100.0 * numerator / denominator as value
+        100.0 * numerator / nullif(denominator, 0) as value
     from shown
     where is_ratio and denominator is not null
     union all

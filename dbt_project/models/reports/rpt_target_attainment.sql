@@ -67,7 +67,7 @@ compared as (
                 then
                     figure.value
                     - {{ increase_baseline(
-                        'baseline.value', 'shown.baseline_month', 'shown.month', 'indicator.measure'
+                        'baseline.value', 'shown.baseline_date', 'indicator.measure'
                     ) }}
             else figure.value
         end as actual_against_plan,
