@@ -44,6 +44,7 @@ lint: $(READY) ## ruff, mypy, sqlfluff
 docs: $(READY) ## write the generated pages anew: submission guide, a page a feed, blank templates
 	$(BIN)/python -m ingestion.guide
 	$(BIN)/python tests/faults/proofs.py
+	PYTHONPATH=tests/faults $(BIN)/python tests/stars/trap_proofs.py
 
 bench: $(READY) ## measure beside floors and peers (docs/performance.md); let nothing else run
 	$(VSS) bench ingest --profile

@@ -106,7 +106,7 @@ def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) 
 
 
 def _said(message: str) -> str:
-    """What a failed node said: where, and which constraint. What follows may hold cells of a row and stays in dbt's log."""
+    """Where a node failed, and by which constraint; what follows may hold cells of a row and stays in dbt's log."""
     lines = [line.strip() for line in message.splitlines()]
     named = [line for line in lines[1:2] if "violates" in line or "syntax error" in line or "does not exist" in line]
     return " ".join([*lines[:1], *named])[:300]

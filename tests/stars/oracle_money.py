@@ -282,12 +282,31 @@ def on_territory(values: Mapping[Cell, float], code: str, asked: dt.date, month:
     return values.get((code, month))
 
 
-def year_to_date(posted: Mapping[Cell, Posting], measure: str, rows: pl.Expr) -> dict[Cell, float]:
+class ToDate(dict[Cell, float]):
+    """Years to date; `since_merger` are those that begin in July 2025, as not all of January to June is known.
+
+    A merged province whose predecessors' half year is not known counts since the merger and is labelled at least that
+    much (docs/decisions/0009): semantics.md does not say which of the two readings of R8 it means.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since_merger: set[Cell] = set()
+
+    def before(self, code: str, month: dt.date, start: dt.date) -> float:
+        """What the territory had before `start`, the first month of its year; notes where that is not known."""
+        known = 0 if start.month == 1 else on_territory(self, code, month, month_before(start))
+        if known is None:
+            self.since_merger.add((code, month))
+        return known or 0
+
+
+def year_to_date(posted: Mapping[Cell, Posting], measure: str, rows: pl.Expr) -> ToDate:
     """January to month of the sum of `measure` over the rows that `rows` keeps; a missing key is not known.
 
     A merged province's year 2025 is that of its predecessors until June and its own since.
     """
-    found: dict[Cell, float] = {}
+    found = ToDate()
     for (code, month), one in sorted(posted.items(), key=lambda item: item[0][1]):
         if not one.knows_year:
             continue
@@ -297,9 +316,7 @@ def year_to_date(posted: Mapping[Cell, Posting], measure: str, rows: pl.Expr) ->
             for each in _months(start, month)
             if (code, each) in posted
         )
-        before = 0 if start.month == 1 else on_territory(found, code, month, month_before(start))
-        if before is not None:
-            found[code, month] = own + before
+        found[code, month] = own + found.before(code, month, start)
     return found
 
 
@@ -364,12 +381,14 @@ def rpt_collection(slices: Slices) -> pl.DataFrame:
         if group == "si_voluntary":
             year["expected_due_ytd_vnd"] = Figures({}, is_flow=True)
         collected = year["collected_ytd_vnd"]
+        in_part = year_to_date(posted, "paid_vnd", rows).since_merger
         for code, month in posted:
             values = {name: figures.values.get((code, month)) for name, figures in (year | month_only).items()}
             base = collected.at(code, month, plus_months(month, -12))
             found.append(
                 {
                     **_province(code, month),
+                    "qualifier": "at_least" if (code, month) in in_part else "exact",
                     "insurance_group": group,
                     "is_reported": False,
                     **values,
@@ -386,6 +405,7 @@ def rpt_collection(slices: Slices) -> pl.DataFrame:
             found.append(
                 {
                     **_national(month, codes),
+                    "qualifier": "at_least" if in_part & {(code, month) for code in codes} else "exact",
                     "insurance_group": group,
                     "is_reported": False,
                     **values,
@@ -597,12 +617,14 @@ def inspection_sums(slices: Slices) -> dict[tuple[str, dt.date, str], dict[str, 
         pl.col("decision_date") <= pl.col("list_month").dt.month_end(),
     )
     in_arrears = pl.col("arrears_before_vnd") > 0
+    # a unit inspected twice is one unit
+    entity = pl.concat_str("entity_kind", pl.lit("|"), "entity_code")
     measures = [
         (pl.col("decision_date").dt.truncate("1mo") == pl.col("list_month")).sum().alias("cases"),
         pl.len().alias("cases_ytd"),
-        in_arrears.sum().alias("units_in_arrears"),
+        entity.filter(in_arrears).n_unique().alias("units_in_arrears"),
         pl.col("arrears_before_vnd").sum(),
-        (pl.col("recovered_vnd") > 0).sum().alias("units_recovered"),
+        entity.filter(pl.col("recovered_vnd") > 0).n_unique().alias("units_recovered"),
         pl.col("recovered_vnd").sum(),
         pl.col("recovered_vnd").filter(in_arrears).sum().alias("recovered_of_arrears_vnd"),
     ]
@@ -621,25 +643,33 @@ def inspection_sums(slices: Slices) -> dict[tuple[str, dt.date, str], dict[str, 
 def rpt_inspection_results(slices: Slices) -> pl.DataFrame:
     """R15, R16: province and national x month x kind and `total`, without plan and attainment."""
     sums = inspection_sums(slices)
+    # R16: the total is the one that was reported; what the kinds do not explain of it stands beside it
+    reported = _reported(slices, "inspections")
     found = []
     for month in sorted({month for _, month, _ in sums}):
         codes = sorted({code for code, each, _ in sums if each == month})
         for kind in [*INSPECTION_INDICATORS, "total"]:
-            parts = {code: sums[code, month, kind] for code in codes}
+            parts = {code: dict(sums[code, month, kind]) for code in codes}
+            said = {code: reported[code, month] for code in codes if kind == "total" and (code, month) in reported}
+            for code, value in said.items():
+                parts[code]["cases_ytd"] = int(value)
             total = {name: sum(part[name] for part in parts.values()) for name in next(iter(parts.values()))}
             places = [(_province(code, month), part) for code, part in parts.items()]
             for place, part in [*places, (_national(month, codes), total)]:
                 values: dict[str, float | None] = {**part}
                 recovered = values.pop("recovered_of_arrears_vnd")
                 rate = _percent(recovered, values["arrears_before_vnd"])
+                among = codes if place["geo_level"] == "national" else [place["province_code"]]
+                kinds = sum(sums[code, month, each]["cases_ytd"] for code in among for each in INSPECTION_INDICATORS)
+                is_said = any(code in said for code in among)
                 found.append(
                     {
                         **place,
                         "kind": kind,
                         **values,
                         "recovery_rate_pct": rate,
-                        "unexplained_residual": None,
-                        "is_reported": False,
+                        "unexplained_residual": values["cases_ytd"] - kinds if is_said else None,
+                        "is_reported": is_said,
                     }
                 )
     return _frame(found)
@@ -713,9 +743,9 @@ def benefit_figures(slices: Slices) -> dict[str, Figures]:
     return found
 
 
-def _persons_to_date(posted: Mapping[Cell, Posting], kinds: Sequence[str]) -> dict[Cell, float]:
+def _persons_to_date(posted: Mapping[Cell, Posting], kinds: Sequence[str]) -> ToDate:
     """Persons since January: as sent by a file of the year to date, plus those of the months after it."""
-    found: dict[Cell, float] = {}
+    found = ToDate()
     for (code, month), one in sorted(posted.items(), key=lambda item: item[0][1]):
         if not one.knows_year:
             continue
@@ -724,8 +754,10 @@ def _persons_to_date(posted: Mapping[Cell, Posting], kinds: Sequence[str]) -> di
         before: float | None = 0
         if month > start and one.sent.basis == "month":
             before = found.get((code, month_before(month)))
+            if (code, month_before(month)) in found.since_merger:
+                found.since_merger.add((code, month))
         elif start.month != 1:
-            before = on_territory(found, code, month, month_before(start))
+            before = found.before(code, month, start)
         if before is not None:
             found[code, month] = persons + before
     return found
@@ -753,6 +785,7 @@ def rpt_relief(slices: Slices) -> pl.DataFrame:
         fct_policy_relief(slices)
         .sort("month")
         .unique(["province_code", "policy", "beneficiary", "status", "scenario", "cut_off_date"], keep="last")
+        .with_columns(month=pl.col("cut_off_date").dt.truncate("1mo"))
     )
     measures = ["persons", "units", "amount_vnd"]
     sums = rows.group_by("month", "province_code", "current_province_code", "policy", "scenario", "cut_off_date").agg(
@@ -797,7 +830,7 @@ def fct_outreach(slices: Slices) -> pl.DataFrame:
 
 def outreach_figures(slices: Slices) -> dict[str, Figures]:
     """Events of each kind since January, as the files up to the month tell them."""
-    found: dict[str, dict[Cell, float]] = {name: {} for name in EVENT_INDICATORS.values()}
+    found = {name: ToDate() for name in EVENT_INDICATORS.values()}
     for (code, start), files in sorted(_by_year(slices, "outreach").items(), key=lambda item: item[0][1]):
         listed = files[0].frame.clear()
         covered: set[dt.date] = set()
@@ -807,9 +840,8 @@ def outreach_figures(slices: Slices) -> dict[str, Figures]:
             if not covered >= set(_months(start, one.month)):
                 continue
             for kind, name in EVENT_INDICATORS.items():
-                before = 0 if start.month == 1 else on_territory(found[name], code, one.month, month_before(start))
-                if before is not None:
-                    found[name][code, one.month] = before + listed.filter(pl.col("kind") == kind).height
+                before = found[name].before(code, one.month, start)
+                found[name][code, one.month] = before + listed.filter(pl.col("kind") == kind).height
     return {name: Figures(values, is_flow=True) for name, values in found.items()}
 
 
@@ -851,7 +883,8 @@ def rpt_plan_attainment(slices: Slices) -> pl.DataFrame:
             bases = {base: one.at(code, month, each) for base, each in _base_months(month, one.is_flow).items()}
             is_reported = (code, month) in one.reported
             found.append(
-                {**_province(code, month), "indicator": name, "is_reported": is_reported,
+                {**_province(code, month), "qualifier": _known_since([(code, month)], one),
+                 "indicator": name, "is_reported": is_reported,
                  "is_computed": not is_reported, **_compared(actual, bases, is_ratio=one.is_ratio)}
             )  # fmt: skip
         for month in one.months():
@@ -859,11 +892,17 @@ def rpt_plan_attainment(slices: Slices) -> pl.DataFrame:
             bases = {base: one.national(month, each) for base, each in _base_months(month, one.is_flow).items()}
             reported = [(code, month) in one.reported for code in codes]
             found.append(
-                {**_national(month, codes), "indicator": name, "is_reported": any(reported),
+                {**_national(month, codes), "qualifier": _known_since([(code, month) for code in codes], one),
+                 "indicator": name, "is_reported": any(reported),
                  "is_computed": not all(reported),
                  **_compared(one.national(month, month), bases, is_ratio=one.is_ratio)}
             )  # fmt: skip
     return _frame(found)
+
+
+def _known_since(cells: Sequence[Cell], one: Figures) -> str:
+    since_merger = one.values.since_merger if isinstance(one.values, ToDate) else set()
+    return "at_least" if since_merger & set(cells) else "exact"
 
 
 def _base_months(month: dt.date, is_flow: bool) -> dict[str, dt.date]:

@@ -145,8 +145,9 @@ def employers_report(slices: Slices) -> pl.DataFrame:
     """Units by month, province, type and status.
 
     `new` stands in the row the unit is in now; `closed` in the row of its type and status now, or, once it stands on no
-    list, in that of its former type and status; both are null if the month before of the territory is missing. Without
-    the month's contributions the wage fund is null; a unit without a row in them has none.
+    list, in a row of its type and status `not_listed`, which has no units; both are null if the month
+    before of the territory is missing. Without the month's contributions the wage fund is null; a unit without a row in
+    them has none.
     """
     listed = rows_of(slices, "employers")
     key = ["month", "province_code", "unit_type", "status"]
@@ -167,11 +168,25 @@ def employers_report(slices: Slices) -> pl.DataFrame:
     known = turns.select("month", "province_code").unique().with_columns(is_known=True)
     counted = turns.group_by(key).agg(pl.col("new", "closed").sum().cast(pl.Int64))
     is_known = pl.col("is_known").fill_null(False)
+    gone = counted.filter((pl.col("status") == "not_listed") & (pl.col("closed") > 0)).select(key)
+    sums = pl.concat([sums, _rows_of_the_gone(gone, sums, has_funds)], how="diagonal_relaxed")
     return (
         sums.join(counted, on=key, how="left")
         .join(known, on=["month", "province_code"], how="left")
         .with_columns(pl.when(is_known).then(pl.col(name).fill_null(0)).alias(name) for name in ("new", "closed"))
         .drop("is_known")
+    )
+
+
+def _rows_of_the_gone(gone: pl.DataFrame, sums: pl.DataFrame, has_funds: pl.DataFrame) -> pl.DataFrame:
+    place = ["month", "province_code"]
+    file = sums.group_by(place).agg(pl.col("current_province_code", "submission_id", "as_of_date").first())
+    return (
+        gone.join(file, on=place)
+        .join(has_funds, on=place, how="left")
+        .with_columns(units=pl.lit(0, pl.Int64), employees=pl.lit(0, pl.Int64))
+        .with_columns(wage_fund_vnd=pl.when(pl.col("has_funds")).then(0))
+        .drop("has_funds")
     )
 
 
@@ -203,7 +218,7 @@ def _turns(listed: pl.DataFrame) -> pl.DataFrame:
                 pl.lit(month).alias("month"),
                 pl.lit(code).alias("province_code"),
                 pl.coalesce("unit_type", "unit_type_before"),
-                pl.coalesce("status", "status_before"),
+                pl.col("status").fill_null("not_listed"),
                 new=is_now & ~was,
                 closed=was & ~is_now,
             )
@@ -542,7 +557,7 @@ def completeness(everything: Sequence[Sent], slices: Slices) -> pl.DataFrame:
                 "sender": one.sender, "feed": one.feed, "period": one.period, "state": "accepted",
                 "submission_id": one.submission_id, "version": one.version,
                 "received_at": one.received_at.timestamp(),
-                "is_late": None if one.feed in NO_DEADLINE else arrivals[key] >= _deadline(one.month),
+                "is_late": None if one.feed in NO_DEADLINE else arrivals[key] >= _deadline(one),
                 "rows": one.frame.height, "rows_rejected": 0, "is_nil": one.is_nil,
             }
         )  # fmt: skip
@@ -562,29 +577,26 @@ def completeness(everything: Sequence[Sent], slices: Slices) -> pl.DataFrame:
 
 
 def missing_weeks(everything: Sequence[Sent], slices: Slices) -> pl.DataFrame:
-    """Of the ISO weeks that lie wholly in the months anybody sent, by sender, the weekly reports that are missing.
-
-    A week with days on two maps is left out: the rules do not say whose it is.
-    """
-    months = [one.month for one in everything if "W" not in one.period]
-    monday = min(months)
-    monday += dt.timedelta(days=-monday.weekday() % 7)
+    """From the first to the last ISO week anybody reported for, by sender, the weekly reports that are missing."""
+    weeks = sorted({one.period for one in everything if one.feed == "weekly_report" and "W" in one.period})
+    monday, last = (dt.date.fromisocalendar(int(week[:4]), int(week[6:]), 1) for week in (weeks[0], weeks[-1]))
     rows = []
-    while monday + dt.timedelta(days=6) <= month_end(max(months)):
-        year, week, _ = monday.isocalendar()
-        if not monday < MERGER <= monday + dt.timedelta(days=6):
-            rows += [
-                {"sender": f"province-{code}", "feed": "weekly_report", "period": f"{year}-W{week:02d}"}
-                for code in codes_on(monday)
-            ]
+    while monday <= last:
+        rows += [
+            {"sender": f"province-{code}", "feed": "weekly_report", "period": monday.strftime("%G-W%V")}
+            for code in codes_on(monday + dt.timedelta(days=4))
+        ]
         monday += dt.timedelta(days=7)
     missing = [row for row in rows if (row["sender"], row["feed"], row["period"]) not in slices]
     return pl.DataFrame(missing).with_columns(state=pl.lit("missing"))
 
 
-def _deadline(month: dt.date) -> dt.datetime:
-    """The instant after the end of the 5th of the next month, Vietnamese time."""
-    return dt.datetime.combine(plus_months(month, 1).replace(day=6), dt.time(), tzinfo=LOCAL)
+def _deadline(one: Sent) -> dt.datetime:
+    """The instant after the end of the 5th of the next month; of a week's report Friday 15:00; Vietnamese time."""
+    if "W" in one.period:
+        friday = dt.date.fromisocalendar(int(one.period[:4]), int(one.period[6:]), 5)
+        return dt.datetime.combine(friday, dt.time(15), tzinfo=LOCAL)
+    return dt.datetime.combine(plus_months(one.month, 1).replace(day=6), dt.time(), tzinfo=LOCAL)
 
 
 def _code(one: Sent) -> str:

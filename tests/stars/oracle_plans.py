@@ -390,12 +390,13 @@ def _add_ratios(found: Figures, slices: Slices) -> None:
             & (pl.col("arrears_before_vnd").fill_null(0) > 0)
         )
         before = int(decided["arrears_before_vnd"].sum())
-        if before:
-            recovered = int(decided["recovered_at_visit_vnd"].sum()) + int(decided["recovered_after_vnd"].sum())
-            found.parts[str(sent.province), sent.month, "recovery_rate_pct"] = (recovered, before)
-            found.computed.add((str(sent.province), sent.month, "recovery_rate_pct"))
+        recovered = int(decided["recovered_at_visit_vnd"].sum()) + int(decided["recovered_after_vnd"].sum())
+        # a list without such a case is in, with nothing recovered of nothing (R26)
+        found.parts[str(sent.province), sent.month, "recovery_rate_pct"] = (recovered, before)
+        found.computed.add((str(sent.province), sent.month, "recovery_rate_pct"))
     for key, (above_it, under) in found.parts.items():
-        found.actual[key] = 100 * above_it / under
+        if under:
+            found.actual[key] = 100 * above_it / under
         if key in found.computed:
             found.reported.discard(key)
 
@@ -465,16 +466,16 @@ def weakest(qualifiers: Iterable[str]) -> str:
 
 def _added_up(found: Figures, keys: Sequence[Key]) -> float | None:
     """The figure of several territories together; None if one of them is not known."""
-    if not keys or any(key not in found.actual for key in keys):
+    if not keys:
         return None
-    if not is_ratio(keys[0][2]):
-        return sum(found.actual[key] for key in keys)
-    if len(keys) == 1:
-        return found.actual[keys[0]]
+    if not is_ratio(keys[0][2]) or len(keys) == 1:
+        values = [found.actual.get(key) for key in keys]
+        return None if None in values else sum(value for value in values if value is not None)
     if any(key not in found.parts for key in keys):
         return None
     pairs = [found.parts[key] for key in keys]
-    return 100 * sum(above for above, _ in pairs) / sum(below for _, below in pairs)
+    below_it = sum(below for _, below in pairs)
+    return 100 * sum(above for above, _ in pairs) / below_it if below_it else None
 
 
 def _base(found: Figures, key: Key, base_month: dt.date) -> float | None:

@@ -16,7 +16,7 @@ import polars as pl
 
 from synth import contributions, events, population, reference_feeds
 from synth import provinces as maps
-from synth.generate import province_feeds, senders_of
+from synth.generate import province_feeds, senders_of, weekly_submission
 from synth.submission import Submission, at, short_name, write
 
 SEED = 7
@@ -51,6 +51,7 @@ def write_world(root: Path) -> list[Stage]:
         first.append(_headquarters(month))
     for month in WHOLE_MONTHS:
         first += _reporting_only(month)
+    first += _weekly_reports()
     # a correction that arrives before what it corrects, and one that takes a month back
     corrected = _of(first, "province-26", "2021-10")
     first.insert(first.index(corrected), _again(corrected, 2, _fewer_people))
@@ -93,6 +94,14 @@ def _edit(code: str, month: dt.date, feeds: Frames) -> dict[str, str]:
         del feeds["contributions"], feeds["inspections"]
     if key == ("27", "2021-12"):
         del feeds["participants"]
+    _edit_units(key, month, feeds)
+    feeds["arrears"] = _telling_arrears(feeds["arrears"], month)
+    return basis
+
+
+def _edit_units(key: tuple[str, str], month: dt.date, feeds: Frames) -> None:
+    """Units that are on no list, come late or change, and provinces with nothing to report."""
+    code = key[0]
     if key == ("46", "2021-11"):
         # its list of units comes late; the cases of the year were taken back; one unit is on no list at all
         del feeds["employers"]
@@ -107,8 +116,21 @@ def _edit(code: str, month: dt.date, feeds: Frames) -> dict[str, str]:
         feeds["employers"] = _first_unit(feeds["employers"], unit_type="public_budget")
     if code == "01" and month >= dt.date(2022, 1, 1) and month < dt.date(2025, 1, 1):
         feeds["employers"] = _first_unit(feeds["employers"], status="absconded")
-    feeds["arrears"] = _telling_arrears(feeds["arrears"], month)
-    return basis
+    if key == ("46", "2021-10"):
+        _say_more(feeds, month)
+
+
+def _say_more(feeds: Frames, month: dt.date) -> None:
+    """What the province is to receive, more inspections in sum than it lists by kind, relief and cases that tell."""
+    end = events.month_end(month)
+    said = [
+        reference_feeds.indicator("receivable", end, 90_000_000_000, "dong"),
+        reference_feeds.indicator("inspections", end, 9, "units", measure="ytd"),
+        *_rounded(_need(feeds, "participants"), end),
+    ]
+    feeds["indicators"] = pl.concat([_need(feeds, "indicators"), _rows(said)], how="diagonal_relaxed")
+    feeds["policy_relief"] = _telling_relief(feeds["policy_relief"])
+    feeds["inspections"] = _telling_inspections(feeds["inspections"])
 
 
 def _headquarters(month: dt.date) -> Submission:
@@ -172,6 +194,15 @@ def _reporting_only(month: dt.date) -> list[Submission]:
             frames = _texts({"indicators": reference_feeds.province_indicators([snapshot])})
             sent.append(_submission(f"province-{sender.code}", month, frames))
     return sent
+
+
+def _weekly_reports() -> list[Submission]:
+    """46 is on time on one Friday and, at 15:00:00, late on another; 26 leaves out a week."""
+    return [
+        weekly_submission("46", dt.date(2021, 11, 5), seed=SEED, received_at=at(dt.date(2021, 11, 5), 14, 59)),
+        weekly_submission("46", dt.date(2021, 11, 19), seed=SEED, received_at=at(dt.date(2021, 11, 19), 15)),
+        weekly_submission("26", dt.date(2021, 11, 12), seed=SEED, received_at=at(dt.date(2021, 11, 12), 9)),
+    ]
 
 
 def _late_units(month: dt.date) -> Submission:
@@ -247,10 +278,61 @@ def _telling_arrears(frame: pl.DataFrame | None, month: dt.date) -> pl.DataFrame
     number = pl.col("si_unit_code").rank("dense") % 21
     urged = pl.lit(f"{month:%Y-%m}-12") if month >= maps.MERGER else pl.lit(None, dtype=pl.String)
     return frame.with_columns(
-        months_owed=pl.when((number % 3 == 0) | (number % 7 == 0)).then(None).otherwise(pl.col("months_owed")),
+        months_owed=pl.when((number % 3 == 0) | (number % 7 == 0))
+        .then(None)
+        .when(pl.lit(month < maps.MERGER) & (pl.col("fund") == "UI") & (number % 2 == 0))
+        .then((pl.col("months_owed").cast(pl.Float64) + 2).cast(pl.String))
+        .otherwise(pl.col("months_owed")),
         oldest_month=pl.when(number % 7 == 0).then(None).otherwise(pl.col("oldest_month")),
+        # the funds of a unit owe for different times and people
+        employees_affected=pl.when((pl.col("fund") == "HI") & (number % 2 == 0))
+        .then((pl.col("employees_affected").cast(pl.Int64) + 2).cast(pl.String))
+        .otherwise(pl.col("employees_affected")),
         urged_on=pl.when(number % 2 == 0).then(urged).otherwise(None),
     )
+
+
+def _rounded(people: pl.DataFrame, end: dt.date) -> list[dict[str, object]]:
+    """Heads in rounded words: about so many in households, more than so many pupils."""
+    households, pupils = (people.filter(pl.col("hi_group") == group).height for group in ("GD", "HS"))
+    return [
+        reference_feeds.indicator("hi_household", end, round(households, -1), "persons", qualifier="approx"),
+        reference_feeds.indicator("hi_students", end, pupils // 10 * 10, "persons", qualifier="at_least"),
+    ]
+
+
+def _telling_relief(frame: pl.DataFrame | None) -> pl.DataFrame:
+    """Two cut-offs in one month, a request beside what was settled, and a forecast."""
+    assert frame is not None
+    first = frame.head(1)
+    more = [
+        first.with_columns(cut_off_date=pl.lit("2021-10-20"), amount_vnd=pl.lit("1000")),
+        first.with_columns(status=pl.lit("requested"), units=pl.lit("77")),
+        first.with_columns(
+            policy=pl.lit("R68_RETIREMENT_SUSPENSION"),
+            status=pl.lit("approved"),
+            units=pl.lit("1"),
+            amount_vnd=pl.lit("4650000"),
+        ),
+        first.with_columns(
+            scenario=pl.lit("forecast"), cut_off_date=pl.lit("2022-06-30"), amount_vnd=pl.lit("9000000")
+        ),
+    ]
+    return pl.concat([frame, *more])
+
+
+def _telling_inspections(frame: pl.DataFrame | None) -> pl.DataFrame:
+    """The first unit is inspected twice, gives back more than it owed, and something where it owed nothing."""
+    assert frame is not None
+    first = frame.head(1)
+    more = [
+        first.with_columns(
+            case_no=pl.lit("A-1"), arrears_before_vnd=pl.lit("1000"), recovered_at_visit_vnd=pl.lit("1500")
+        ),
+        first.with_columns(case_no=pl.lit("A-2"), arrears_before_vnd=None, recovered_after_vnd=pl.lit("900000000")),
+        first.with_columns(case_no=pl.lit("A-3"), decision_date=pl.lit("2020-11-05")),
+    ]
+    return pl.concat([frame, *more], how="vertical_relaxed")
 
 
 def _fewer_people(feeds: Frames) -> Frames:

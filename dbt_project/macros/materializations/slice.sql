@@ -101,6 +101,7 @@
             ) %}
             {%- set make_view = true -%}
         {%- endfor -%}
+        {% do slice_follow_contract(rows) %}
         {%- if existing is not none -%}
             {%- set seen = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
             {%- if seen != columns -%}
@@ -117,6 +118,34 @@
         ) %}
     {% endif %}
     {{ return(make_view) }}
+{% endmacro %}
+
+
+{#
+    What a contract newly allows or forbids: not-null that was dropped, and checks that were added. Rows that stand are
+    history and are not judged again ("not valid"); an expression changed under the same name is not noticed.
+#}
+{% macro slice_follow_contract(rows) %}
+    {%- set table = "'" ~ rows ~ "'::regclass" -%}
+    {%- set filled = run_query(
+        'select attname::text from pg_attribute where attnotnull and attnum > 0 and attrelid = ' ~ table
+    ) | map(attribute=0) | list -%}
+    {%- for name, column in model.columns.items() if name in filled -%}
+        {%- if 'not_null' not in column.constraints | map(attribute='type') | list -%}
+            {% do run_query(
+                'alter table ' ~ rows ~ ' alter column ' ~ slice_column_list([name]) ~ ' drop not null'
+            ) %}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set known = run_query(
+        "select conname::text from pg_constraint where contype = 'c' and conrelid = " ~ table
+    ) | map(attribute=0) | list -%}
+    {%- for constraint in model.constraints if constraint.type == 'check' and constraint.name not in known -%}
+        {% do run_query(
+            'alter table ' ~ rows ~ ' add constraint ' ~ constraint.name ~ ' check (' ~ constraint.expression
+            ~ ') not valid'
+        ) %}
+    {%- endfor -%}
 {% endmacro %}
 
 

@@ -114,7 +114,7 @@ final as (
         year_to_date.rate_cut_vnd as rate_cut_ytd_vnd,
         year_to_date.interest_collected_vnd as interest_collected_ytd_vnd,
         of_month.as_of_date,
-        case when year_to_date.is_since_january then 'exact' else 'at_least' end as qualifier
+        case when not year_to_date.is_since_january then 'at_least' else 'exact' end as qualifier
     from of_month
     left join year_to_date
         on

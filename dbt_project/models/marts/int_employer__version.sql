@@ -4,9 +4,8 @@
     slice_by=['territory_key'],
     meta={'is_published': false},
     post_hook=[
-        "{{ touch_changed_units([
-            'fct_participation', 'fct_contribution', 'fct_arrears', 'int_employer__unlisted'
-        ]) }}",
+        "{{ touch_changed_units(['fct_participation', 'fct_arrears']) }}",
+        "{{ touch_changed_units(['fct_contribution', 'int_employer__unlisted'], later_too=true) }}",
         "{{ touch_changed_units(
             ['int_assignee__collection', 'int_assignee__arrears'], ['office_code', 'commune_code']
         ) }}",
