@@ -49,7 +49,7 @@ def test_a_correction_touches_only_the_slices_of_its_province(demo: Demo, correc
     assert ("fct_participation", "63-10", "2021-10-01", 1775) in cut_by_territory
     assert {row[1] for row in cut_by_territory} == {"63-10"}
     assert {row[2] for row in made if row[2] is not None} == {"2021-10-01"}
-    assert not [row for row in made if row[0] in {"fct_contribution", "fct_arrears", "dim_employer"}]
+    assert not [row for row in made if row[0] in {"fct_contribution", "fct_arrears", "int_employer__version"}]
 
 
 def test_a_correction_shows_in_the_new_publication_and_not_in_the_old(demo: Demo, corrected: int) -> None:

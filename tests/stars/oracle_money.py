@@ -395,8 +395,10 @@ def rpt_collection(slices: Slices) -> pl.DataFrame:
                     **_same_period(values, base),
                 }
             )
-        for month in collected.months():
-            codes = collected.provinces(month)
+        alone = {month for _, month in month_only["collected_month_vnd"].values} - set(collected.months())
+        for month in sorted({*collected.months(), *alone}):
+            # where nobody's year to date is known, the month of those whose month is
+            codes = (month_only["collected_month_vnd"] if month in alone else collected).provinces(month)
             values = {
                 name: _plus(figures.values.get((code, month)) for code in codes)
                 for name, figures in (year | month_only).items()

@@ -13,6 +13,10 @@ province as (
     select * from {{ source('ops', 'province') }}
 ),
 
+territory as (
+    select * from {{ ref('int_calendar__territory') }}
+),
+
 -- a list with nothing in it counts: it takes back what the list before it named
 latest_list as (
     select
@@ -23,7 +27,7 @@ latest_list as (
     group by territory_key, date_trunc('year', month)
 ),
 
-inspection_case as (
+listed_case as (
     select distinct on (  -- noqa: LT09
         reported.territory_key, reported.case_no, date_trunc('year', reported.decision_date)
     )
@@ -40,71 +44,142 @@ inspection_case as (
         reported.month desc
 ),
 
--- since the merger a province also lists what its predecessors decided: their list gives way to
--- its own, case by case
-succeeded as (
+-- the year's latest list on a territory: since the merger a province's own takes the place of its
+-- predecessors' of that year
+succeeded_list as (
     select
         old.territory_key,
-        old.case_no,
-        old.decision_date
-    from inspection_case as old
-    inner join inspection_case as new
+        date_trunc('year', old.month) as year
+    from latest_list as old
+    inner join territory as predecessor on old.territory_key = predecessor.territory_key
+    inner join territory as heir
         on
-            old.current_province_code = new.current_province_code
-            and old.case_no = new.case_no
-            and old.decision_date = new.decision_date
-            and old.territory_key <> new.territory_key
-            and old.month < new.month
-    group by old.territory_key, old.case_no, old.decision_date
+            predecessor.current_province_code = heir.current_province_code
+            and predecessor.valid_from < heir.valid_from
+    inner join latest_list as own
+        on
+            heir.territory_key = own.territory_key
+            and date_trunc('year', old.month) = date_trunc('year', own.month)
+    group by old.territory_key, date_trunc('year', old.month)
+),
+
+-- a case is its predecessor's that lists it, and one of a time before the map changed belongs to
+-- the map of that time
+predecessor_case as (
+    select
+        old.current_province_code,
+        old.case_no,
+        old.decision_date,
+        min(old.territory_key) as territory_key
+    from listed_case as old
+    inner join territory
+        on
+            old.territory_key = territory.territory_key
+            and territory.vintage = '63'
+    group by old.current_province_code, old.case_no, old.decision_date
+    having count(distinct old.territory_key) = 1
+),
+
+sole_predecessor as (
+    select
+        heir.territory_key,
+        max(old.territory_key) as predecessor_key
+    from territory as heir
+    inner join territory as old
+        on
+            heir.current_province_code = old.current_province_code
+            and heir.valid_from > old.valid_from
+    where heir.predecessors = 1
+    group by heir.territory_key
+),
+
+placed as (
+    select
+        listed_case.*,
+        case
+            when listed_case.decision_month < territory.valid_from
+                then coalesce(
+                    predecessor_case.territory_key,
+                    sole_predecessor.predecessor_key,
+                    listed_case.territory_key
+                )
+            else listed_case.territory_key
+        end as home_key
+    from listed_case
+    inner join territory on listed_case.territory_key = territory.territory_key
+    left join predecessor_case
+        on
+            listed_case.current_province_code = predecessor_case.current_province_code
+            and listed_case.case_no = predecessor_case.case_no
+            and listed_case.decision_date = predecessor_case.decision_date
+            and listed_case.territory_key <> predecessor_case.territory_key
+    left join sole_predecessor on listed_case.territory_key = sole_predecessor.territory_key
+    left join succeeded_list
+        on
+            listed_case.territory_key = succeeded_list.territory_key
+            and date_trunc('year', listed_case.month) = succeeded_list.year
+    where succeeded_list.territory_key is null
+),
+
+-- of an older case whose amounts changed the later list has the say
+inspection_case as (
+    select distinct on (home_key, case_no, decision_date) *
+    from placed
+    order by home_key asc, case_no asc, decision_date asc, month desc
+),
+
+identified as (
+    select
+        inspection_case.*,
+        case
+            when inspection_case.entity_kind = 'employer'
+                then {{ employer_id('inspection_case.home_key', 'inspection_case.entity_code') }}
+        end as home_employer_id
+    from inspection_case
 ),
 
 final as (
     select
-        inspection_case.decision_month as month,
-        coalesce(province.province_key, inspection_case.province_key) as province_key,
-        inspection_case.territory_key,
-        inspection_case.province_code,
-        inspection_case.current_province_code,
-        inspection_case.case_no,
-        inspection_case.kind,
-        inspection_case.indicator,
-        inspection_case.is_unscheduled,
-        inspection_case.entity_kind,
-        inspection_case.entity_code,
+        identified.decision_month as month,
+        coalesce(province.province_key, identified.province_key) as province_key,
+        identified.home_key as territory_key,
+        coalesce(province.province_code, identified.province_code) as province_code,
+        identified.current_province_code,
+        identified.case_no,
+        identified.kind,
+        identified.indicator,
+        identified.is_unscheduled,
+        identified.entity_kind,
+        identified.entity_code,
+        -- on no list of the time it is the unit of the list that names it, as in dim_employer
         {{ employer_key_or_unlisted(
-            'employer.employer_key', 'inspection_case.employer_id', 'inspection_case.decision_month'
+            'employer.employer_key', 'identified.employer_id', 'identified.decision_month'
         ) }} as employer_key,
-        inspection_case.employer_id,
-        inspection_case.decision_date,
-        inspection_case.conclusion_date,
-        inspection_case.arrears_before_vnd,
-        inspection_case.persons_found,
-        inspection_case.recovered_at_visit_vnd,
-        inspection_case.recovered_after_vnd,
-        inspection_case.recovered_vnd,
-        inspection_case.fine_vnd,
-        inspection_case.month as list_month,
-        inspection_case.as_of_date,
-        inspection_case.submission_id,
-        inspection_case.row_no
-    from inspection_case
+        coalesce(employer.employer_id, identified.employer_id) as employer_id,
+        identified.decision_date,
+        identified.conclusion_date,
+        identified.arrears_before_vnd,
+        identified.persons_found,
+        identified.recovered_at_visit_vnd,
+        identified.recovered_after_vnd,
+        identified.recovered_vnd,
+        identified.fine_vnd,
+        identified.month as list_month,
+        identified.as_of_date,
+        identified.submission_id,
+        identified.row_no
+    from identified
     -- one name of a territory a month and versions that do not overlap: neither join fans out
     left join province
         on
-            inspection_case.territory_key = province.territory_key
-            and inspection_case.decision_month >= province.valid_from
-            and inspection_case.decision_month < province.valid_to
+            identified.home_key = province.territory_key
+            and identified.decision_month >= province.valid_from
+            and identified.decision_month < province.valid_to
     left join employer
         on
-            inspection_case.employer_id = employer.employer_id
-            and inspection_case.decision_month >= employer.valid_from
-            and inspection_case.decision_month < employer.valid_to
-    left join succeeded
-        on
-            inspection_case.territory_key = succeeded.territory_key
-            and inspection_case.case_no = succeeded.case_no
-            and inspection_case.decision_date = succeeded.decision_date
-    where succeeded.case_no is null
+            identified.home_employer_id = employer.employer_id
+            and identified.decision_month >= employer.valid_from
+            and identified.decision_month < employer.valid_to
 )
 
 select * from final

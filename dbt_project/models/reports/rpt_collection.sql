@@ -21,23 +21,39 @@ collection as (
     select * from {{ ref('int_figure__collection') }}
 ),
 
+country as (
+    select * from {{ ref('int_calendar__country') }}
+),
+
+-- where no province's year to date is known, the country's month stands by itself
+known as (
+    select
+        *,
+        count(collected_ytd_vnd) over (partition by month, insurance_group) = 0 as is_month_only
+    from collection
+),
+
 -- what the provinces of a national sum collected; null when it is not known of one that is in the
 -- sum
 national_collection as (
     select
-        collection.month,
-        collection.insurance_group,
+        month,
+        insurance_group,
+        is_month_only,
         count(*) as provinces,
-        {{ sum_of_all('collection.collected_month_vnd') }} as collected_month_vnd,
-        {{ sum_of_all('collection.due_month_vnd') }} as due_month_vnd,
-        sum(collection.due_ytd_vnd) as due_ytd_vnd,
-        sum(collection.expected_due_ytd_vnd) as expected_due_ytd_vnd,
-        sum(collection.due_gap_ytd_vnd) as due_gap_ytd_vnd,
-        sum(collection.rate_cut_ytd_vnd) as rate_cut_ytd_vnd,
-        sum(collection.interest_collected_ytd_vnd) as interest_collected_ytd_vnd
-    from collection
-    where collection.collected_ytd_vnd is not null
-    group by collection.month, collection.insurance_group
+        array_agg(province_code) as included_codes,
+        {{ sum_of_all('collected_month_vnd') }} as collected_month_vnd,
+        {{ sum_of_all('due_month_vnd') }} as due_month_vnd,
+        sum(due_ytd_vnd) as due_ytd_vnd,
+        sum(expected_due_ytd_vnd) as expected_due_ytd_vnd,
+        sum(due_gap_ytd_vnd) as due_gap_ytd_vnd,
+        sum(rate_cut_ytd_vnd) as rate_cut_ytd_vnd,
+        sum(interest_collected_ytd_vnd) as interest_collected_ytd_vnd,
+        min(as_of_date) as as_of_date,
+        {{ weakest_qualifier('qualifier') }} as qualifier
+    from known
+    where collected_ytd_vnd is not null or (is_month_only and collected_month_vnd is not null)
+    group by month, insurance_group, is_month_only
 ),
 
 any_collection as (
@@ -48,7 +64,9 @@ any_collection as (
         province_code,
         current_province_code,
         insurance_group,
+        false as is_month_only,
         null::bigint as provinces,
+        null::text[] as included_codes,
         collected_month_vnd,
         due_month_vnd,
         due_ytd_vnd,
@@ -67,7 +85,9 @@ any_collection as (
         'national' as province_code,
         'national' as current_province_code,
         insurance_group,
+        is_month_only,
         provinces,
+        included_codes,
         collected_month_vnd,
         due_month_vnd,
         due_ytd_vnd,
@@ -75,15 +95,18 @@ any_collection as (
         due_gap_ytd_vnd,
         rate_cut_ytd_vnd,
         interest_collected_ytd_vnd,
-        null::date as as_of_date,
-        null::text as qualifier
+        as_of_date,
+        qualifier
     from national_collection
 ),
 
 final as (
     select
         coalesce(attainment.month, any_collection.month) as month,
-        coalesce(attainment.geo_level, 'province') as geo_level,
+        coalesce(
+            attainment.geo_level,
+            case any_collection.territory_key when 'national' then 'national' else 'province' end
+        ) as geo_level,
         coalesce(attainment.province_key, any_collection.province_key) as province_key,
         coalesce(attainment.territory_key, any_collection.territory_key) as territory_key,
         coalesce(attainment.province_code, any_collection.province_code) as province_code,
@@ -105,9 +128,21 @@ final as (
         coalesce(attainment.is_reported, false) as is_reported,
         coalesce(attainment.as_of_date, any_collection.as_of_date) as as_of_date,
         coalesce(attainment.qualifier, any_collection.qualifier) as qualifier,
-        attainment.provinces_included,
-        attainment.provinces_expected,
-        attainment.provinces_missing
+        coalesce(attainment.provinces_included, any_collection.provinces::integer)
+            as provinces_included,
+        coalesce(
+            attainment.provinces_expected,
+            case when any_collection.is_month_only then country.provinces_expected end
+        ) as provinces_expected,
+        coalesce(
+            attainment.provinces_missing,
+            case when any_collection.is_month_only then array(
+                select code.province_code
+                from unnest(country.province_codes) as code (province_code)
+                where code.province_code <> all(any_collection.included_codes)
+                order by code.province_code
+            ) end
+        ) as provinces_missing
     from attainment
     full join any_collection
         on
@@ -118,9 +153,14 @@ final as (
                 attainment.geo_level = 'province'
                 or attainment.provinces_included = any_collection.provinces
             )
+    left join country on any_collection.month = country.month
     where
         (attainment.actual is not null or any_collection.month is not null)
-        and (attainment.month is not null or any_collection.territory_key <> 'national')
+        and (
+            attainment.month is not null
+            or any_collection.territory_key <> 'national'
+            or any_collection.is_month_only
+        )
 )
 
 select * from final
