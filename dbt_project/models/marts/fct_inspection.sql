@@ -143,7 +143,7 @@ final as (
         identified.decision_month as month,
         coalesce(province.province_key, identified.province_key) as province_key,
         identified.home_key as territory_key,
-        coalesce(province.province_code, identified.province_code) as province_code,
+        identified.province_code,
         identified.current_province_code,
         identified.case_no,
         identified.kind,
