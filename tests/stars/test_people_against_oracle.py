@@ -65,13 +65,20 @@ def _keyed_participation(world: World, publication: int) -> pl.DataFrame:
 
 @functools.cache
 def _facts_about_units(world: World, publication: int) -> pl.DataFrame:
-    """Every fact that is about a unit: relation, month, province_code, si_unit_code and the two keys it shows."""
+    """Every fact that is about a unit: relation, month, province_code, si_unit_code and the two keys it shows.
+
+    province_code is that of the territory: a case decided before the merger has the code of the list that names it.
+    """
     found = []
     for relation, rule in UNIT_FACTS.items():
         if rule is None:
             frame = _keyed_participation(world, publication).filter(pl.col("si_unit_code").is_not_null())
         else:
-            frame = _shown(world, relation, publication).filter(rule[1]).with_columns(si_unit_code=pl.col(rule[0]))
+            frame = (
+                _shown(world, relation, publication)
+                .filter(rule[1])
+                .with_columns(si_unit_code=pl.col(rule[0]), province_code=pl.col("territory_key").str.slice(3))
+            )
         assert frame.height > 0, relation
         columns = ["month", "territory_key", "province_code", "si_unit_code", "employer_key", "employer_id"]
         found.append(frame.select(pl.lit(relation).alias("relation"), *columns))
