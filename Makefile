@@ -41,7 +41,7 @@ lint: $(READY) ## ruff, mypy, sqlfluff
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project/models --processes 2 --disable-progress-bar
 
-docs: $(READY) ## write the generated pages anew: submission guide, a page a feed, blank templates
+docs: $(READY) ## write the generated pages anew: submission guide, a page a feed, blank templates, faults, traps
 	$(BIN)/python -m ingestion.guide
 	$(BIN)/python tests/faults/proofs.py
 	PYTHONPATH=tests/faults $(BIN)/python tests/stars/trap_proofs.py

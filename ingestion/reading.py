@@ -98,7 +98,8 @@ def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: 
     verdicts = compile_verdicts(
         contract, unit=file.unit, period=terms.period, basis=file.basis, received_on=terms.received_on
     )
-    reader = _opened(path, file, terms)
+    with _unforeseen_is_refused(file):
+        reader = open_rows(path, file, contract, identity=terms.identity)
     listed = max(LISTED_AT_LEAST, 2 * contract.tolerated(file.rows or 0))
     normalised = 0
     with contextlib.closing(reader), ahead(_blocks(reader, file)) as blocks:
@@ -136,31 +137,24 @@ def read_file(path: Path, file: ManifestFile, terms: Terms, tally: Tally, keys: 
         tally.notes.append({"code": "N-NOT-LISTED", "args": {"count": count, "column": column, "reason": code}})
 
 
-def _opened(path: Path, file: ManifestFile, terms: Terms) -> Reader:
-    try:
-        return open_rows(path, file, terms.contract, identity=terms.identity)
-    except (FileError, OSError, MemoryError):
-        raise
-    except Exception as error:
-        raise _unforeseen(file, error) from error
-
-
 def _blocks(reader: Reader, file: ManifestFile) -> Iterator[TextBlock]:
-    try:
+    with _unforeseen_is_refused(file):
         yield from reader
-    except (FileError, OSError, MemoryError):
-        raise
-    except Exception as error:
-        raise _unforeseen(file, error) from error
 
 
-def _unforeseen(file: ManifestFile, error: Exception) -> FileError:
+@contextlib.contextmanager
+def _unforeseen_is_refused(file: ManifestFile) -> Iterator[None]:
     """A file that trips a reader in a way nobody thought of is refused like any other that cannot be read.
 
     Else it would end in an error every night, and its sender would never hear of it.
     """
-    found = f"content that no reader understands, {type(error).__name__}"
-    return FileError("E-FORMAT", {"expected": file.format, "found": found})
+    try:
+        yield
+    except (FileError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        found = f"content that no reader understands, {type(error).__name__}"
+        raise FileError("E-FORMAT", {"expected": file.format, "found": found}) from error
 
 
 def row_token(key_cells: Sequence[str | None], secret: bytes) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs" / "faults.md"
+DECORATORS = ("proves", "proofs.proves", "pytest.mark.fault")
 OPEN_FOR_NOW = frozenset({"cells.magnitude"})
 """Rows of the three tables of an inbox that the gates prove, not ingestion."""
 PROVED_SECTIONS = frozenset({"Transport", "Shape", "Cells"})
@@ -81,19 +82,34 @@ def faults() -> tuple[Fault, ...]:
 
 def proofs() -> tuple[Proof, ...]:
     """Every test under tests/ that carries `proves`, by file and line."""
+    return marked(proofs_of)
+
+
+def marked(proofs_in: Callable[[str, str], Iterator[Proof]]) -> tuple[Proof, ...]:
+    """The proofs that `proofs_in`, given a source and its name, finds in the sources under tests/, by file and line."""
     found: list[Proof] = []
     for path in sorted((PROJECT / "tests").rglob("test_*.py")):
-        found += proofs_of(path.read_text(encoding="utf-8"), path.relative_to(PROJECT).as_posix())
+        found += proofs_in(path.read_text(encoding="utf-8"), path.relative_to(PROJECT).as_posix())
     return tuple(found)
 
 
 def proofs_of(source: str, file: str) -> Iterator[Proof]:
     """The proofs in one source. Raises ValueError when a key is not written out: then nobody could look it up."""
+    return marks_of(source, file, decorators=DECORATORS, kind=str)
+
+
+def marks_of(source: str, file: str, *, decorators: Collection[str], kind: type[str] | type[int]) -> Iterator[Proof]:
+    """Tests of one source that carry one of the decorators, whose arguments, all of one kind, are the keys as text.
+
+    Raises ValueError when an argument is not written out: then nobody could look it up.
+    """
     for node in ast.parse(source).body:
         if not isinstance(node, ast.FunctionDef):
             continue
-        marks = [each for each in node.decorator_list if isinstance(each, ast.Call) and _is_proves(each.func)]
-        keys = tuple(_key(argument, file, node.name) for mark in marks for argument in mark.args)
+        marks = [
+            each for each in node.decorator_list if isinstance(each, ast.Call) and ast.unparse(each.func) in decorators
+        ]
+        keys = tuple(_key(argument, kind, file, node.name) for mark in marks for argument in mark.args)
         if keys:
             yield Proof(file, node.name, keys, _codes(node))
 
@@ -126,18 +142,18 @@ def unproved(rows: Sequence[Fault], found: Sequence[Proof]) -> list[str]:
 
 def unknown(rows: Sequence[Fault], found: Sequence[Proof]) -> Mapping[str, str]:
     """Keys that are no row's, with the test that names them."""
-    known = {fault.key for fault in rows}
+    return not_among({fault.key for fault in rows}, found)
+
+
+def not_among(known: Collection[str], found: Sequence[Proof]) -> Mapping[str, str]:
+    """Keys of proofs that are not known, with the test that names them."""
     return {key: f"{proof.file}::{proof.test}" for proof in found for key in proof.keys if key not in known}
 
 
-def _is_proves(function: ast.expr) -> bool:
-    return ast.unparse(function) in {"proves", "proofs.proves", "pytest.mark.fault"}
-
-
-def _key(argument: ast.expr, file: str, test: str) -> str:
-    if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+def _key(argument: ast.expr, kind: type[str] | type[int], file: str, test: str) -> str:
+    if not isinstance(argument, ast.Constant) or type(argument.value) is not kind:
         raise ValueError(f"{file}::{test}: write the key out in the decorator")
-    return argument.value
+    return str(argument.value)
 
 
 def _codes(test: ast.FunctionDef) -> tuple[str, ...]:

@@ -102,6 +102,13 @@ def test_a_correction_and_a_late_list_make_only_slices_of_their_provinces_anew(w
             " where build_id = (select max(build_id) from ops.slice)"
             " and month is not null and territory_key is not null"
         ).fetchall()
+        of_the_country = {
+            str(relation)
+            for (relation,) in connection.execute(
+                "select distinct relation from ops.slice where build_id = (select max(build_id) from ops.slice)"
+                " and month is not null and territory_key is null"
+            )
+        }
     by_relation: dict[str, set[tuple[str, str]]] = {}
     for relation, territory, month, _ in made:
         by_relation.setdefault(str(relation), set()).add((str(territory), str(month)))
@@ -110,5 +117,7 @@ def test_a_correction_and_a_late_list_make_only_slices_of_their_provinces_anew(w
     # the year to date of December is taken less the corrected one of November
     assert by_relation["fct_contribution"] >= {("63-24", "2021-11"), ("63-24", "2021-12")}
     assert "fct_benefit" not in by_relation
+    # nobody's file of participants changed: nobody moved
+    assert "fct_participation_movement" not in of_the_country
     # the units of 34-46 in July 2025 are compared with those of 63-46 in June
     assert {territory[-2:] for slices in by_relation.values() for territory, _ in slices} == {"24", "46"}

@@ -9,14 +9,13 @@ under tests/ it stands. The page is written from the sources of the tests withou
 
 from __future__ import annotations
 
-import ast
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from proofs import PROJECT, Proof
+from proofs import PROJECT, Proof, marked, marks_of, not_among
 
 PAGE = PROJECT / "docs" / "traps.md"
 WHERE = {
@@ -66,21 +65,12 @@ def traps() -> tuple[Trap, ...]:
 
 def proofs() -> tuple[Proof, ...]:
     """Every test under tests/ that carries `trap`, by file and line; the keys are the numbers."""
-    found: list[Proof] = []
-    for path in sorted((PROJECT / "tests").rglob("test_*.py")):
-        found += proofs_of(path.read_text(encoding="utf-8"), path.relative_to(PROJECT).as_posix())
-    return tuple(found)
+    return marked(proofs_of)
 
 
 def proofs_of(source: str, file: str) -> Iterator[Proof]:
     """The proofs in one source. Raises ValueError when a number is not written out: then nobody could look it up."""
-    for node in ast.parse(source).body:
-        if not isinstance(node, ast.FunctionDef):
-            continue
-        marks = [each for each in node.decorator_list if isinstance(each, ast.Call) and _is_trap(each.func)]
-        numbers = tuple(_number(argument, file, node.name) for mark in marks for argument in mark.args)
-        if numbers:
-            yield Proof(file, node.name, numbers, ())
+    return marks_of(source, file, decorators=("trap", "trap_proofs.trap"), kind=int)
 
 
 def page(rows: Sequence[Trap], found: Sequence[Proof]) -> str:
@@ -109,20 +99,9 @@ def unproved(rows: Sequence[Trap], found: Sequence[Proof]) -> list[int]:
     return [row.number for row in rows if row.where == "test" and str(row.number) not in proved]
 
 
-def unknown(rows: Sequence[Trap], found: Sequence[Proof]) -> dict[str, str]:
+def unknown(rows: Sequence[Trap], found: Sequence[Proof]) -> Mapping[str, str]:
     """Numbers that are no row's, with the test that names them."""
-    known = {str(row.number) for row in rows}
-    return {key: f"{proof.file}::{proof.test}" for proof in found for key in proof.keys if key not in known}
-
-
-def _is_trap(function: ast.expr) -> bool:
-    return ast.unparse(function) in {"trap", "trap_proofs.trap"}
-
-
-def _number(argument: ast.expr, file: str, test: str) -> str:
-    if not isinstance(argument, ast.Constant) or type(argument.value) is not int:
-        raise ValueError(f"{file}::{test}: write the number out in the decorator")
-    return str(argument.value)
+    return not_among({str(row.number) for row in rows}, found)
 
 
 if __name__ == "__main__":

@@ -163,6 +163,7 @@ def _targets(month: dt.date) -> list[dict[str, object]]:
             *first, *money,
             target("900/QD", "2021-01-15", "VN", "si_compulsory", 8_500),
             target("900/QD", "2021-01-15", "46", "hi_coverage_pct", "91.5", target_kind="ratio"),
+            target("900/QD", "2021-01-15", "01", "hi_coverage_pct", "95.2", target_kind="ratio"),
             target("900/QD", "2021-01-15", "46", "arrears", 2_000_000_000, target_kind="not_above"),
             target("900/QD", "2021-01-15", "46", "hi", 500, target_kind="not_below"),
             target("900/QD", "2021-01-15", "26", "inspections", 12),

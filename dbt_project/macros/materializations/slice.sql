@@ -8,7 +8,7 @@
 
     config: slice_by            columns the slices are cut by: any of territory_key, month; [] is one slice a build,
                                 written only when its content changed
-            partition_by_month  x__rows is partitioned by month (the three big facts)
+            partition_by_month  x__rows is partitioned by month (the three big facts, and who moved)
             main_feed           the feed whose submission a slice comes from
             not_touched_by      parents whose changes do not touch this model
             next_month          a touched month also touches the calendar month after it, on the same territory and

@@ -2,7 +2,7 @@
 -- voluntary insurance or stood in several predecessors (R32)
 -- depends_on: {{ ref('stg_province__participant') }}
 -- Touched by the feed and not by the fact: who is there hangs on the file alone, and a unit that
--- changes makes a territory's facts anew from that month on.
+-- changes makes a territory's facts of those months anew.
 {{ config(
     slice_by=['territory_key', 'month'],
     partition_by_month=true,

@@ -10,16 +10,16 @@ with participation as (
 person as (
     select
         month,
-        insurance_type,
-        participant_key,
-        count(*) as provinces,
-        count(*) filter (where hi_group = 'GD') as provinces_as_household,
-        count(*) filter (where hi_group in ('HS', 'SV')) as provinces_as_student
+        {% for indicator, rule in head_rules().items() -%}
+            count(*) filter (where {{ rule }}) as {{ indicator }},
+        {% endfor -%}
+        count(*) as provinces
     from participation
     group by month, insurance_type, participant_key
     having count(*) > 1
 ),
 
+-- every month with a file, whether anybody stands twice or not
 month as (
     select month
     from {{ source('ops', 'input') }}
@@ -30,29 +30,18 @@ month as (
 final as (
     select
         month.month,
-        indicator.indicator,
-        coalesce(sum(case indicator.indicator
-            when 'hi_household' then greatest(person.provinces_as_household - 1, 0)
-            when 'hi_students' then greatest(person.provinces_as_student - 1, 0)
-            else person.provinces - 1
-        end), 0)::bigint as duplicates
+        head.indicator,
+        coalesce(sum(greatest(head.provinces - 1, 0)), 0)::bigint as duplicates
     from month
-    cross join (
-        values
-        ('si_compulsory', '{SI_C}'::text[]),
-        ('si_voluntary', '{SI_V}'),
-        ('si_participants', '{SI_C,SI_V}'),
-        ('people_managed', '{HI,SI_V}'),
-        ('ui', '{UI}'),
-        ('hi', '{HI}'),
-        ('hi_household', '{HI}'),
-        ('hi_students', '{HI}')
-    ) as indicator (indicator, insurance_types)
-    left join person
-        on
-            month.month = person.month
-            and person.insurance_type = any(indicator.insurance_types)
-    group by month.month, indicator.indicator
+    left join person on month.month = person.month
+    cross join
+        lateral (
+            values
+            {%- for indicator in head_rules() %}
+                ('{{ indicator }}', person.{{ indicator }}){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as head (indicator, provinces)
+    group by month.month, head.indicator
 )
 
 select * from final
