@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cli import arrivals, bench, database, keys, nights, publishing, reading, submissions, synthetic
+from cli import arrivals, bench, database, keys, nights, publishing, reading, reviewing, submissions, synthetic
 from warehouse.errors import VssError
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
 )
-for group in (database, synthetic, submissions, arrivals, publishing, nights, reading, keys, bench):
+for group in (database, synthetic, submissions, arrivals, publishing, nights, reading, reviewing, keys, bench):
     group.register(app)
 
 

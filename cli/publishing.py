@@ -20,7 +20,7 @@ def build(
     configured = _ready()
     run_id = f"build-{uuid.uuid4().hex[:12]}"
     if publishing.build(configured, run_id, full=full_refresh) is None:
-        print("Nothing to build: nothing was accepted and no rule changed since the last publication.")
+        print("Nothing to build: nothing was accepted or decided and no rule changed since the last publication.")
         return
     publishing.audit(configured, run_id)
     print("The candidate is built and passed its audit: `vss publish` shows it.")

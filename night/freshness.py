@@ -48,7 +48,7 @@ def freshness(connection: Connection) -> str:
 
 
 def changes(connection: Connection, build_id: int) -> str:
-    """What a build brings: the submissions that are new in it, and how much it made anew."""
+    """What a build brings: the submissions and decisions that are new in it, and how much it made anew."""
     new = connection.execute(
         """
         select distinct s.submission_id from ops.build_input i
@@ -68,9 +68,25 @@ def changes(connection: Connection, build_id: int) -> str:
         " left join ops.slice s on s.build_id = b.build_id where b.build_id = %s",
         [build_id],
     ).fetchone()
-    assert made is not None
+    decided = connection.execute(
+        """
+        with mine as (select decision_id from ops.build_review where build_id = %(build)s),
+        before as (
+            select r.decision_id from ops.build b
+            join ops.publication base on base.publication_id = b.base_id
+            join ops.build_review r on r.build_id = base.build_id
+            where b.build_id = %(build)s
+        )
+        select count(*) from mine full join before on before.decision_id = mine.decision_id
+        where mine.decision_id is null or before.decision_id is null
+        """,
+        {"build": build_id},
+    ).fetchone()
+    assert made is not None and decided is not None
     names = [str(row[0]) for row in new]
     listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     brought = f"{len(names)} new submissions ({listed})" if names else "No new submission"
+    if decided[0]:
+        brought += f"; {decided[0]} decisions on similar names"
     reason = "; everything was made anew" if made[2] else ""
     return f"{brought}{reason}: {made[0]} slices, {made[1]} rows."

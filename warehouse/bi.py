@@ -23,6 +23,8 @@ _PREDICATE = (
     "((select sc.is_national from ops.scope as sc where sc.role_name = current_user)"
     " or {column} = any ((select sc.provinces from ops.scope as sc where sc.role_name = current_user)::text[]))"
 )
+_PUBLICATION_VIEW = "2"
+"""Raised with every change of the view bi.publication."""
 # a relation without a province is everybody's, as long as the role stands in ops.scope
 _ANY_SCOPE = "exists (select from ops.scope as sc where sc.role_name = current_user)"
 
@@ -94,8 +96,9 @@ def sync(settings: Settings, manifest: Path) -> list[str]:
             if there.get(relation.name) != _fingerprint(relation):
                 _replace(connection, relation, exists=relation.name in there)
                 changed.append(relation.name)
-        if there.get("publication") != "1":
+        if there.get("publication") != _PUBLICATION_VIEW:
             _publication_view(connection)
+            _remember(connection, sql.Identifier("bi", "publication"), _PUBLICATION_VIEW)
             changed.append("publication")
     return changed
 
@@ -107,8 +110,8 @@ def _replace(connection: Connection, relation: Relation, *, exists: bool) -> Non
     connection.execute(
         sql.SQL("create view {} with (security_barrier) as {}").format(view, sql.SQL(relation.view_sql()))
     )
-    comment = f"{relation.description.strip()}\n[{_fingerprint(relation)}]"
-    connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(comment)))
+    connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(relation.description.strip())))
+    _remember(connection, view, _fingerprint(relation))
     descriptions = {**relation.columns}
     if relation.main_feed:
         descriptions.setdefault("submission_id", "The submission the row came from.")
@@ -131,7 +134,7 @@ def _publication_view(connection: Connection) -> None:
     )
     comments = {
         None: "One row per publication: what was shown when. A session that sets vss.publication to one of these ids "
-        "sees all of bi as it was then.\n[1]",
+        "sees all of bi as it was then.",
         "publication_id": "Number of the publication; later ones have higher numbers.",
         "published_at": "When readers began to see it.",
         "status": "published.",
@@ -147,10 +150,16 @@ def _publication_view(connection: Connection) -> None:
     connection.execute(sql.SQL("grant select on bi.publication to {}").format(sql.Identifier(roles.READER_BASE)))
 
 
+def _remember(connection: Connection, view: sql.Identifier, fingerprint: str) -> None:
+    """Beside the view's rule, where no reader of comments meets it: what the view was made from."""
+    connection.execute(sql.SQL('comment on rule "_RETURN" on {} is {}').format(view, sql.Literal(fingerprint)))
+
+
 def _fingerprints(connection: Connection) -> dict[str, str]:
     rows = connection.execute(
-        "select c.relname, substring(obj_description(c.oid, 'pg_class') from '\\[([0-9a-f]+)\\]$')"
-        " from pg_class c where c.relnamespace = 'bi'::regnamespace and c.relkind = 'v'"
+        "select c.relname, obj_description(r.oid, 'pg_rewrite') from pg_class c"
+        " join pg_rewrite r on r.ev_class = c.oid and r.rulename = '_RETURN'"
+        " where c.relnamespace = 'bi'::regnamespace and c.relkind = 'v'"
     )
     return {str(row[0]): str(row[1]) for row in rows}
 

@@ -14,6 +14,7 @@
             next_month          a touched month also touches the calendar month after it, on the same territory and
                                 on the one it went into
             later_ytd           a touched month also touches the later files of that year with year-to-date basis
+            by_year             month is the January of a year: a touched month touches its year
             rows_indexes        lists of columns to index
 -#}
 {% materialization slice, adapter='postgres' %}
@@ -267,6 +268,9 @@
             and i.month > t.month and date_trunc('year', i.month) = date_trunc('year', t.month)
         {% endif %}
     {%- endset -%}
+    {%- if config.get('by_year', false) -%}
+        {%- set touched = "select territory_key, date_trunc('year', month)::date as month from (" ~ touched ~ ') as m' -%}
+    {%- endif -%}
     {{ return(touched) }}
 {% endmacro %}
 

@@ -29,7 +29,7 @@ observed as (
         md5(row(
             employer.tax_code, employer.name, employer.unit_type, employer.industry_code,
             employer.commune_code, employer.status, employer.status_date, employer.pay_method,
-            employer.wage_region, employer.office_code
+            employer.wage_region, employer.office_code, employer.address
         )::text) as attributes
     from employer
     -- one row per territory and month: cannot fan out
@@ -64,6 +64,7 @@ version as (
         pay_method,
         wage_region,
         office_code,
+        address,
         min(month) as valid_from,
         -- the next month the territory sent, whatever stands in it
         max(next_month) as valid_to
@@ -71,7 +72,7 @@ version as (
     group by
         territory_key, si_unit_code, attributes, run_no, province_code, current_province_code,
         tax_code, name, unit_type, industry_code, commune_code, status, status_date, pay_method,
-        wage_region, office_code
+        wage_region, office_code, address
 ),
 
 keyed as (
@@ -96,6 +97,7 @@ final as (
         pay_method,
         wage_region,
         office_code,
+        address,
         territory_key,
         province_code,
         current_province_code,

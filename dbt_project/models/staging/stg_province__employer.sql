@@ -33,7 +33,8 @@ final as (
         sent_row.pay_method,
         sent_row.wage_region,
         sent_row.employees,
-        sent_row.office_code
+        sent_row.office_code,
+        sent_row.address
     from sent_row
     inner join input
         on sent_row.load_id = input.load_id and input.feed = 'employers'

@@ -32,7 +32,8 @@ final as (
         coalesce(sent_row.cit_finalised, 'N') = 'Y' as is_cit_finalised,
         sent_row.cit_filing_date,
         sent_row.wage_cost_vnd,
-        sent_row.industry_code
+        sent_row.industry_code,
+        sent_row.address
     from sent_row
     inner join input
         on sent_row.load_id = input.load_id and input.feed = 'tax_employers'

@@ -1,0 +1,58 @@
+{#-
+    Names as they are compared, never as they are shown (C.2, D.5): without marks (so that neither composition nor the
+    place of a tone nor đ for d matters), in lower case, every other character a blank, abbreviations written out, words
+    of the legal form left out. 'CTY TNHH TM-DV Hoà Bình' and 'Công ty Cổ phần Thương mại Dịch vụ Hòa Bình' are 'thuong mai
+    dich vu hoa binh'.
+-#}
+{% macro core_name(name) -%}
+    {%- set plain = folded_text(name) -%}
+    {%- set written = namespace(out=plain) -%}
+    {%- for short, long in name_abbreviations().items() -%}
+        {%- set written.out = "regexp_replace(" ~ written.out ~ ", '\\m" ~ short ~ "\\M', '" ~ long ~ "', 'g')" -%}
+    {%- endfor -%}
+    btrim(regexp_replace(
+        regexp_replace({{ written.out }}, '\m({{ legal_forms() | join("|") }})\M', ' ', 'g'),
+        ' +', ' ', 'g'
+    ))
+{%- endmacro %}
+
+
+{# text without marks, in lower case, with a blank for whatever is neither letter nor digit #}
+{% macro folded_text(text) -%}
+    btrim(regexp_replace(
+        lower(translate(
+            regexp_replace(normalize({{ text }}, NFD), '[\u0300-\u036f]', '', 'g'), 'ĐđÐð', 'dddd'
+        )),
+        '[^a-z0-9]+', ' ', 'g'
+    ))
+{%- endmacro %}
+
+
+{# the numbers in a text, each once, in order: names with different ones are never similar (R18) #}
+{% macro digit_words(text) -%}
+    array(
+        select distinct number.word[1]
+        from regexp_matches({{ text }}, '[0-9]+', 'g') as number (word)
+        order by 1
+    )
+{%- endmacro %}
+
+
+{# words that say what kind of body it is; the longest first, as the pattern takes the first that fits #}
+{% macro legal_forms() -%}
+    {{ return([
+        'cong ty trach nhiem huu han', 'trach nhiem huu han', 'doanh nghiep tu nhan', 'van phong dai dien',
+        'mot thanh vien', 'hai thanh vien', 'tong cong ty', 'ho kinh doanh', 'cong ty co phan', 'cong ty hop danh',
+        'hop tac xa', 'doanh nghiep', 'cong ty', 'co phan', 'tap doan', 'chi nhanh', 'xi nghiep', 'tnhh', 'dntn',
+        'vpdd', 'mtv', '1tv', '2tv', 'htx', 'hkd', 'tct', 'cty', 'ctcp', 'cp',
+    ]) }}
+{%- endmacro %}
+
+
+{# abbreviations of what a company does #}
+{% macro name_abbreviations() -%}
+    {{ return({
+        'tm': 'thuong mai', 'dv': 'dich vu', 'sx': 'san xuat', 'xd': 'xay dung', 'xnk': 'xuat nhap khau',
+        'dt': 'dau tu', 'pt': 'phat trien', 'vt': 'van tai', 'kd': 'kinh doanh',
+    }) }}
+{%- endmacro %}

@@ -1,0 +1,78 @@
+-- one row per tax year with a list and territory that is or was: its province as last called by the
+-- end of the year, its months, and in which of them participants are published
+with tax_employer as (
+    select * from {{ ref('int_tax_employer__latest') }}
+),
+
+province as (
+    select * from {{ source('ops', 'province') }}
+),
+
+input as (
+    select * from {{ source('ops', 'input') }}
+),
+
+tax_year as (
+    select tax_year
+    from tax_employer
+    group by tax_year
+),
+
+called as (
+    select distinct on (tax_year.tax_year, province.territory_key)
+        tax_year.tax_year,
+        province.territory_key,
+        province.province_key,
+        province.province_code,
+        province.current_province_code
+    from tax_year
+    inner join province on province.valid_from < make_date(tax_year.tax_year + 1, 1, 1)
+    order by
+        tax_year.tax_year asc,
+        province.territory_key asc,
+        province.valid_from desc
+),
+
+in_force as (
+    select
+        tax_year.tax_year,
+        province.territory_key,
+        bit_or({{ month_bits(
+            'province.valid_from', 'province.valid_to', 'tax_year.tax_year'
+        ) }}) as months
+    from tax_year
+    cross join province
+    group by tax_year.tax_year, province.territory_key
+),
+
+sent as (
+    select
+        territory_key,
+        extract(year from month)::integer as tax_year,
+        bit_or({{ month_bit('month') }}) as months
+    from input
+    where feed = 'participants' and territory_key is not null
+    group by territory_key, extract(year from month)
+),
+
+final as (
+    select
+        called.tax_year,
+        called.territory_key,
+        called.province_key,
+        called.province_code,
+        called.current_province_code,
+        in_force.months as months_in_force,
+        coalesce(sent.months, 0) & in_force.months as months_published
+    from called
+    inner join in_force
+        on
+            called.tax_year = in_force.tax_year
+            and called.territory_key = in_force.territory_key
+    left join sent
+        on
+            called.tax_year = sent.tax_year
+            and called.territory_key = sent.territory_key
+)
+
+select * from final

@@ -1,0 +1,205 @@
+-- one row per tax year, tax code without a unit and unit without a tax code whose names are alike
+-- and about which nobody has decided: the queue of `vss review`
+{{ config(slice_by=[], meta={'is_published': false}) }}
+
+with tax_employer as (
+    select * from {{ ref('int_tax_employer__latest') }}
+),
+
+employer_year as (
+    select * from {{ ref('int_employer__tax_year') }}
+),
+
+matched_unit as (
+    select * from {{ ref('fct_tax_match_unit') }}
+),
+
+decision as (
+    select * from {{ ref('stg_review__tax_match') }}
+),
+
+threshold as (
+    select * from {{ ref('tax_match_threshold') }}
+),
+
+-- what is closed or pays nobody needs no unit; a person's name is not compared
+open_code as (
+    select
+        tax_employer.tax_year,
+        tax_employer.tax_code,
+        tax_employer.name,
+        tax_employer.address,
+        tax_employer.current_province_code,
+        {{ core_name('tax_employer.name') }} as core_name,
+        {{ folded_text('tax_employer.address') }} as core_address
+    from tax_employer
+    left join matched_unit
+        on
+            tax_employer.tax_year = matched_unit.tax_year
+            and tax_employer.tax_code = matched_unit.tax_code
+    where
+        matched_unit.tax_code is null
+        and tax_employer.code_kind <> 'personal'
+        and tax_employer.employees_paid > 0
+        and tax_employer.status not in ('closed', 'closed_unfinalised', 'not_at_address')
+),
+
+open_unit as (
+    select
+        employer_year.tax_year,
+        employer_year.employer_id,
+        employer_year.si_unit_code,
+        employer_year.name,
+        employer_year.address,
+        employer_year.province_code,
+        employer_year.current_province_code,
+        {{ core_name('employer_year.name') }} as core_name,
+        {{ folded_text('employer_year.address') }} as core_address
+    from employer_year
+    left join matched_unit
+        on
+            employer_year.tax_year = matched_unit.tax_year
+            and employer_year.employer_id = matched_unit.employer_id
+    where
+        matched_unit.employer_id is null
+        and employer_year.is_in_year
+        and employer_year.unit_type <> 'household'
+),
+
+-- the two rarest words of a name in its province: names that share neither are not compared
+word as (
+    select
+        open_code.tax_year,
+        open_code.current_province_code,
+        open_code.tax_code as subject,
+        true as is_code,
+        part.word
+    from open_code
+    cross join lateral regexp_split_to_table(open_code.core_name, ' ') as part (word)
+    union
+    select
+        open_unit.tax_year,
+        open_unit.current_province_code,
+        open_unit.employer_id::text as subject,
+        false as is_code,
+        part.word
+    from open_unit
+    cross join lateral regexp_split_to_table(open_unit.core_name, ' ') as part (word)
+),
+
+counted_word as (
+    select
+        *,
+        count(*) over (partition by tax_year, current_province_code, word) as names
+    from word
+),
+
+rare_word as (
+    select
+        *,
+        row_number() over (
+            partition by tax_year, subject, is_code order by names asc, word asc
+        ) as place
+    from counted_word
+),
+
+sharing_a_word as (
+    select distinct
+        code.tax_year,
+        code.subject as tax_code,
+        unit.subject::uuid as employer_id
+    from rare_word as code
+    inner join rare_word as unit
+        on
+            code.tax_year = unit.tax_year
+            and code.current_province_code = unit.current_province_code
+            and code.word = unit.word
+    where code.is_code and not unit.is_code and code.place <= 2 and unit.place <= 2
+),
+
+-- a code of an unknown province meets the whole country, and only names that are the same
+of_the_same_name as (
+    select
+        open_code.tax_year,
+        open_code.tax_code,
+        open_unit.employer_id
+    from open_code
+    inner join open_unit
+        on
+            open_code.tax_year = open_unit.tax_year
+            and open_code.core_name = open_unit.core_name
+    where open_code.current_province_code is null
+),
+
+pair as (
+    select * from sharing_a_word
+    union
+    select * from of_the_same_name
+),
+
+compared as (
+    select
+        open_code.tax_year,
+        open_code.tax_code,
+        open_code.name as tax_name,
+        open_code.address as tax_address,
+        open_unit.employer_id,
+        open_unit.si_unit_code,
+        open_unit.name as unit_name,
+        open_unit.address as unit_address,
+        open_unit.province_code,
+        open_unit.current_province_code,
+        similarity(open_code.core_name, open_unit.core_name)::numeric as name_similarity,
+        similarity(open_code.core_address, open_unit.core_address)::numeric as address_similarity,
+        make_date(open_code.tax_year, 12, 31) as year_end
+    from pair
+    inner join open_code
+        on pair.tax_year = open_code.tax_year and pair.tax_code = open_code.tax_code
+    inner join open_unit
+        on pair.tax_year = open_unit.tax_year and pair.employer_id = open_unit.employer_id
+    -- 'Xây dựng số 4' and 'Xây dựng số 5' are two firms, however alike the rest (R18)
+    where {{ digit_words('open_code.core_name') }} = {{ digit_words('open_unit.core_name') }}
+),
+
+alike as (
+    select compared.*
+    from compared
+    inner join threshold as of_name
+        on
+            of_name.threshold = 'name_similarity_minimum'
+            and compared.year_end >= of_name.valid_from
+            and compared.year_end < of_name.valid_to
+    inner join threshold as of_both
+        on
+            of_both.threshold = 'name_and_address_similarity_minimum'
+            and compared.year_end >= of_both.valid_from
+            and compared.year_end < of_both.valid_to
+    where
+        compared.name_similarity >= of_name.value
+        or (
+            compared.name_similarity >= of_both.value
+            and compared.address_similarity >= of_name.value
+        )
+),
+
+final as (
+    select
+        alike.tax_year,
+        alike.tax_code,
+        alike.tax_name,
+        alike.tax_address,
+        alike.employer_id,
+        alike.si_unit_code,
+        alike.unit_name,
+        alike.unit_address,
+        alike.province_code,
+        alike.current_province_code,
+        alike.name_similarity,
+        alike.address_similarity
+    from alike
+    left join decision
+        on alike.tax_code = decision.tax_code and alike.employer_id = decision.employer_id
+    where decision.tax_code is null
+)
+
+select * from final
