@@ -9,7 +9,7 @@ HOME_OF_RUNS := $(or $(VSS_HOME),var)
 DEMO := $(HOME_OF_RUNS)/demo_inbox
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-long lint docs bench down clean lock
+.PHONY: help setup demo test test-long lint lint-python lint-sql lint-dbt docs bench down clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -36,9 +36,22 @@ test: $(READY) lint ## lint, unit, integration (real PostgreSQL), dbt, DAG and e
 test-long: $(READY) ## what takes minutes: properties and fuzzing with many inputs (marker long)
 	$(BIN)/python -m pytest -m long
 
-lint: $(READY) ## ruff, mypy, sqlfluff
+lint: lint-python lint-dbt lint-sql ## ruff, mypy, dbt-bouncer, dbt-score, sqlfluff
+
+lint-python: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# no database: a manifest of its own, read by both, and nothing left behind; dbt-bouncer looks in $$DBT_PROJECT_DIR/target and
+# keeps a cache in $$HOME
+lint-dbt: $(READY)
+	at=$$(mktemp -d) && trap 'rm -rf "$$at"' EXIT && \
+	$(BIN)/dbt --quiet parse --no-partial-parse --project-dir dbt_project --profiles-dir dbt_project \
+	    --target-path "$$at/target" --log-path "$$at/logs" && \
+	HOME="$$at" DBT_PROJECT_DIR="$$at" COLUMNS=160 $(BIN)/dbt-bouncer run --show-all-failures && \
+	$(BIN)/dbt-score lint --manifest "$$at/target/manifest.json"
+
+lint-sql: $(READY)
 	$(BIN)/sqlfluff lint dbt_project/models --processes 2 --disable-progress-bar
 
 docs: $(READY) ## write the generated pages anew: submission guide, a page a feed, blank templates, faults, traps

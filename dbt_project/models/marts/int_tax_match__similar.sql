@@ -104,7 +104,7 @@ rare_word as (
 ),
 
 sharing_a_word as (
-    select distinct
+    select
         code.tax_year,
         code.subject as tax_code,
         unit.subject::uuid as employer_id
@@ -115,6 +115,8 @@ sharing_a_word as (
             and code.current_province_code = unit.current_province_code
             and code.word = unit.word
     where code.is_code and not unit.is_code and code.place <= 2 and unit.place <= 2
+    -- they may share both
+    group by code.tax_year, code.subject, unit.subject
 ),
 
 -- a code of an unknown province meets the whole country, and only names that are the same
