@@ -54,10 +54,13 @@ lint-dbt: $(READY)
 lint-sql: $(READY)
 	$(BIN)/sqlfluff lint dbt_project/models --processes 2 --disable-progress-bar
 
-docs: $(READY) ## write the generated pages anew: submission guide, a page a feed, blank templates, faults, traps
+docs: $(READY) ## write the generated pages anew: guide, templates, relations of bi, faults, traps; dbt's pages to VSS_HOME
 	$(BIN)/python -m ingestion.guide
+	$(BIN)/python -m reporting.relations_page
 	$(BIN)/python tests/faults/proofs.py
 	PYTHONPATH=tests/faults $(BIN)/python tests/stars/trap_proofs.py
+	if test -e $(HOME_OF_RUNS)/server.json -o -n "$$VSS_DATABASE_URL"; then eval "$$($(VSS) env)"; fi; \
+	    $(BIN)/python -m reporting.project_pages
 
 bench: $(READY) ## measure beside floors and peers (docs/performance.md); let nothing else run
 	$(VSS) bench ingest --profile
