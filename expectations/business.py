@@ -1,8 +1,8 @@
 """The rules by which a submission is held until a person decides: plausible in form, not in content.
 
-Each expectation carries in its meta what it does (`hold`), the kind of its reason (law, form or identity) and the
-reason in words. The numbers stand in `thresholds.csv`. Nothing else holds a submission, and nothing holds for want of
-history.
+Each expectation carries in its meta what it does (`hold` or `warn`), the kind of its reason (law, form or identity) and
+the reason in words. The numbers stand in `thresholds.csv`. Nothing else holds a submission, and nothing holds for want
+of history. A warning is stored and shown and decides nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ _COLUMNS: dict[str, tuple[str, Callable[[Fact], object]]] = {
     "total_ratio_lowest": ("double precision", lambda fact: min((fact.total_ratios or {}).values(), default=None)),
     "total_ratio_highest": ("double precision", lambda fact: max((fact.total_ratios or {}).values(), default=None)),
     "volume_change": ("double precision", lambda fact: fact.volume_change),
+    "tax_list_change": (
+        "double precision",
+        lambda fact: None if fact.tax_list is None else fact.tax_list.volume_change,
+    ),
+    "tax_list_matched": (
+        "double precision",
+        lambda fact: None if fact.tax_list is None else fact.tax_list.matched_share,
+    ),
+    "tax_list_valid": ("double precision", lambda fact: None if fact.tax_list is None else fact.tax_list.valid_share),
     "forbidden_nil": ("bigint", lambda fact: int(fact.load.is_nil and not fact.is_nil_allowed)),
 }
 
@@ -39,10 +48,13 @@ Arguments = dict[str, object]
 
 @dataclass(frozen=True)
 class Rule:
-    """A hold rule: its check, its code, and what to tell the sender about each feed that breaks it."""
+    """A hold rule or a warning: its check, its code, and what there is to tell about each feed that breaks it.
+
+    The sender is told of a hold by its code; a warning has none, its figures stand with the stored result.
+    """
 
     check: Check
-    code: str
+    code: str | None
     explain: Callable[[Fact], Iterable[Arguments]]
 
 
@@ -63,7 +75,11 @@ def write_facts(connection: Connection, table: str, facts: Sequence[Fact]) -> No
 
 
 def business_rules(facts: Sequence[Fact], month: dt.date) -> list[Rule]:
-    """The hold rules for the feeds of one submission of a month."""
+    """The hold rules and warnings for the feeds of one submission of a month."""
+    return [*_hold_rules(facts, month), *(_tax_list_warnings(month) if any(fact.tax_list for fact in facts) else ())]
+
+
+def _hold_rules(facts: Sequence[Fact], month: dt.date) -> list[Rule]:
     expect = gx.expectations
     participants = sum(_is_sent(fact, "participants") for fact in facts)
     indicators = sum(_is_sent(fact, "indicators") for fact in facts)
@@ -164,8 +180,58 @@ def business_rules(facts: Sequence[Fact], month: dt.date) -> list[Rule]:
     ]  # fmt: skip
 
 
+def _tax_list_warnings(month: dt.date) -> list[Rule]:
+    expect = gx.expectations
+    most, carried, valid = (
+        threshold(code, month) for code in ("tax_list_change", "tax_list_matched", "tax_list_valid")
+    )
+    return [
+        _rule(
+            None,
+            expect.ExpectColumnValuesToBeBetween(
+                column="tax_list_change", max_value=most,
+                meta=_meta("form", "codes that come or go in numbers are a partial or a doubled list", "warn"),
+            ),
+            ("tax_list_change",),
+            explain=lambda fact: (
+                {
+                    "tax_year": one.tax_year, "codes": one.codes,
+                    "compared_year": one.compared_year, "codes_before": one.codes_before,
+                }
+                for one in (fact.tax_list.volumes if fact.tax_list else ())
+                if one.change > most
+            ),
+        ),
+        _rule(
+            None,
+            expect.ExpectColumnValuesToBeBetween(
+                column="tax_list_matched", min_value=carried,
+                meta=_meta("form", "codes that hardly any unit carries are cut, or another list's", "warn"),
+            ),
+            ("tax_list_matched",),
+            explain=lambda fact: (
+                [{"codes": fact.tax_list.compared, "carried": fact.tax_list.carried}] if fact.tax_list else []
+            ),
+        ),
+        _rule(
+            None,
+            expect.ExpectColumnValuesToBeBetween(
+                column="tax_list_valid", min_value=valid,
+                meta=_meta("form", "rows set aside within the tolerance are codes that stay unmatched", "warn"),
+            ),
+            ("tax_list_valid",),
+            at_least=1,
+            explain=lambda fact: (
+                [{"rows": fact.tax_list.rows, "set_aside": fact.tax_list.rows - fact.tax_list.accepted}]
+                if fact.tax_list
+                else []
+            ),
+        ),
+    ]  # fmt: skip
+
+
 def _rule(
-    code: str,
+    code: str | None,
     expectation: Expectation,
     columns: tuple[str, ...],
     *,
@@ -175,11 +241,12 @@ def _rule(
     counted = sql.SQL("count(*) filter (where num_nulls({}) = 0)").format(
         sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    return Rule(Check(expectation, ", ".join(columns), counted, at_least, "hold"), code, explain)
+    severity = str(expectation.configuration.meta["severity"])
+    return Rule(Check(expectation, ", ".join(columns), counted, at_least, severity), code, explain)
 
 
-def _meta(kind: str, reason: str) -> dict[str, Any]:
-    return {"severity": "hold", "basis": kind, "reason": reason}
+def _meta(kind: str, reason: str, severity: str = "hold") -> dict[str, Any]:
+    return {"severity": severity, "basis": kind, "reason": reason}
 
 
 def _is_sent(fact: Fact, feed: str) -> bool:

@@ -56,9 +56,10 @@ def _latest_runs(connection: Connection) -> str:
             coalesce(s.submission_id, 'build ' || g.build_id), count(*), count(*) filter (where not g.success),
             case
                 when bool_and(g.success) then 'passed'
-                when bool_or(not g.success and g.severity <> 'hold') then 'failed'
-                when bool_or(not g.success and g.details ->> 'code' is null) then 'failed'
-                else 'held'
+                when bool_or(not g.success and g.severity not in ('hold', 'warn')) then 'failed'
+                when bool_or(not g.success and g.severity = 'hold' and g.details ->> 'code' is null) then 'failed'
+                when bool_or(not g.success and g.severity = 'hold') then 'held'
+                else 'warned'
             end
         from ops.gate_result g
         left join ops.submission s on s.sub_no = g.sub_no
@@ -76,8 +77,8 @@ def _latest_failures(connection: Connection) -> str:
         """
         select
             to_char(g.run_at, 'YYYY-MM-DD HH24:MI'), coalesce(s.submission_id, 'build ' || g.build_id), g.suite,
-            g.expectation, g.column_name, g.evaluated, g.unexpected,
-            coalesce(g.details ->> 'why', g.details ->> 'reason')
+            g.expectation, g.column_name, g.severity, g.evaluated, g.unexpected,
+            concat_ws(': ', coalesce(g.details ->> 'why', g.details ->> 'reason'), g.details ->> 'figures')
         from ops.gate_result g
         left join ops.submission s on s.sub_no = g.sub_no
         where not g.success
@@ -86,7 +87,9 @@ def _latest_failures(connection: Connection) -> str:
         """,
         [_FAILURES],
     ).fetchall()
-    headings = ["Run at", "Subject", "Suite", "Expectation", "Column", "Evaluated", "Unexpected", "Why"]
+    headings = [
+        "Run at", "Subject", "Suite", "Expectation", "Column", "On failure", "Evaluated", "Unexpected", "Why"
+    ]  # fmt: skip
     return _section("Latest failures", headings, rows)
 
 
@@ -129,7 +132,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _cell(value: object, is_number: bool) -> str:
     text = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-    if text in ("passed", "failed", "held"):
+    if text in ("passed", "failed", "held", "warned"):
         return f'<td class="{"passed" if text == "passed" else "failed"}">{text}</td>'
     return f"<td{_class(is_number)}>{escape(text)}</td>"
 

@@ -53,8 +53,9 @@ _ASSET_NUMBERS = itertools.count(1)
 class Check:
     """One expectation, the SQL that counts what it judges, and how many that must be at least.
 
-    `column` is the column or columns it is about; `severity` what a failure does (`reject`, `hold`, `block`); `total`,
-    if set, is a SQL aggregate with the whole number it must equal exactly (the library compares sums as floats).
+    `column` is the column or columns it is about; `severity` what a failure does (`reject`, `hold`, `block`, `warn`);
+    `total`, if set, is a SQL aggregate with the whole number it must equal exactly (the library compares sums as
+    floats).
     """
 
     expectation: Expectation

@@ -1,4 +1,4 @@
-"""What the hold rules look at: a few figures of each feed of a submission, from raw, the ledger and its history."""
+"""What the business rules look at: a few figures of each feed of a submission, from raw, the ledger and its history."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from expectations.engine import SCHEMA
+from expectations.tax_list import FEED as TAX_LIST
+from expectations.tax_list import TaxList, read_tax_list
 from expectations.thresholds import lowest_minimum_wage, threshold
 from ingestion.contracts import load_contracts
 from warehouse.connection import Connection
@@ -85,6 +87,7 @@ class Fact:
     total_ratios: Mapping[str, float] | None = None
     rows_before: int | None = None
     volume_change: float | None = None
+    tax_list: TaxList | None = None
 
     def sent(self, insurance_type: str) -> int | None:
         """Rows of an insurance type as sent; None where the feed has none or the profile does not say."""
@@ -145,6 +148,7 @@ def read_facts(connection: Connection, subject: Subject) -> list[Fact]:
                 total_ratios=None if before is None else _total_ratios(load, before),
                 rows_before=rows_before.get(load.feed),
                 volume_change=_volume_change(load.rows, rows_before.get(load.feed), subject.month),
+                tax_list=_tax_list(connection, load, subject) if load.feed == TAX_LIST else None,
             )
         )
     return facts
@@ -152,6 +156,19 @@ def read_facts(connection: Connection, subject: Subject) -> list[Fact]:
 
 def _slice(load: Load) -> sql.Identifier:
     return sql.Identifier(SCHEMA, f"s_{load.load_id}")
+
+
+def _tax_list(connection: Connection, load: Load, subject: Subject) -> TaxList:
+    return read_tax_list(
+        connection,
+        _slice(load),
+        sender=subject.sender,
+        period=subject.period,
+        version=subject.version,
+        rows=load.rows,
+        accepted=load.accepted,
+        least=threshold("tax_list_codes", subject.month),
+    )
 
 
 def _si_wage(connection: Connection, load: Load) -> Median:

@@ -10,7 +10,7 @@ from typing import Literal
 from psycopg import sql
 
 from expectations.business import Rule, business_rules, write_facts
-from expectations.engine import SCHEMA, Check, gx, judge_table, measure
+from expectations.engine import SCHEMA, Check, Outcome, gx, judge_table, measure
 from expectations.facts import Fact, Load, Subject, read_facts, read_subject
 from expectations.results import Finding, Result, failure, write_results
 from expectations.suites import contract_suite
@@ -126,7 +126,10 @@ def _judge_business(
     failures = [] if outcomes[0].success else [failure(outcomes[0], None)]
     holds: list[Finding] = []
     for rule, outcome in zip(rules, outcomes[1:], strict=True):
-        found = [] if outcome.success or outcome.reason else _explained(rule, facts)
+        if rule.code is None:
+            results.append(Result(outcome, "business", details=_warned(rule, facts, outcome)))
+            continue
+        found = [] if outcome.success or outcome.reason else _explained(rule, rule.code, facts)
         if not outcome.success and not found:
             # no feed breaks the rule: it could not be evaluated
             failures.append(failure(outcome, None))
@@ -135,11 +138,17 @@ def _judge_business(
     return results, failures, holds
 
 
-def _explained(rule: Rule, facts: list[Fact]) -> list[Finding]:
+def _warned(rule: Rule, facts: list[Fact], outcome: Outcome) -> dict[str, object]:
+    """A warning decides nothing: its figures, which are counts, are kept with its result."""
+    if outcome.success or outcome.reason:
+        return {}
+    found = [{"feed": fact.load.feed, **arguments} for fact in facts for arguments in rule.explain(fact)]
+    return {"figures": found}
+
+
+def _explained(rule: Rule, code: str, facts: list[Fact]) -> list[Finding]:
     return [
-        Finding(rule.code, arguments, fact.load.feed, rule.check.name)
-        for fact in facts
-        for arguments in rule.explain(fact)
+        Finding(code, arguments, fact.load.feed, rule.check.name) for fact in facts for arguments in rule.explain(fact)
     ]
 
 

@@ -58,6 +58,9 @@ _SURE_DATE_OR_YEAR = (
 _MONTH = rf"{_CENTURY}[0-9]{{2}}-(?:0[1-9]|1[0-2])"
 _YEAR = rf"^{_CENTURY}[0-9]{{2}}$"
 _TAX_CODE = r"^[0-9]{10}(-[0-9]{3})?$|^[0-9]{12}$"
+_BRANCH_WITHOUT_HYPHEN = "^[0-9]{13}$"
+_BRANCH_SHAPE = "NNNNNNNNNN-NNN, 0100047516-001"
+"""Thirteen digits may be a branch, or a personal id with a digit too many: they are not guessed at."""
 _PROVINCE = r"^[0-9]{2}$"
 _TAX_WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
 _NUMERIC_WHOLE_DIGITS = 16
@@ -399,6 +402,7 @@ def _code_plan(column: Column, period: str, factor: int) -> _ColumnPlan:
     arguments: dict[str, object] = {"shape": column.shape if pattern is None else shape}
     if column.check == "tax_code":
         faults: tuple[Fault, ...] = (
+            ("E-CODE", cell.str.contains(_BRANCH_WITHOUT_HYPHEN), {"shape": _BRANCH_SHAPE}),
             ("E-CODE", ~cell.str.contains(_TAX_CODE), arguments),
             ("E-TAX-CODE", _wrong_check_digit(cell), {}),
         )
