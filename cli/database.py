@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
+import re
 import shlex
+import sys
 from typing import Annotated
 
 import typer
@@ -37,11 +40,27 @@ def url(role: Annotated[str, typer.Option(help="The role to connect as.")] = rol
     print(role_url(settings(), role))
 
 
-def env() -> None:
-    """Print shell exports for a data engineer: eval "$(vss env)", then dbt build --target dev."""
+def env(
+    schema: Annotated[
+        str | None,
+        typer.Option(envvar="VSS_DBT_SCHEMA", help="Where dbt builds: dev or dev_<name>; dev_<login> unless given."),
+    ] = None,
+) -> None:
+    """Print shell exports for a data engineer: eval "$(vss env)", then dbt build --select ... into an own schema."""
     ensure_ready(settings())
-    for name, value in dbt_runs.environment(settings(), roles.ENGINEER, "dev").items():
+    variables, told = dbt_runs.engineers_environment(settings(), schema or _own_schema())
+    for sentence in told:
+        print(f"vss: {sentence}", file=sys.stderr)
+    for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+def _own_schema() -> str:
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "dev"
+    return "dev_" + re.sub("[^a-z0-9_]", "_", login.lower())[:40]
 
 
 def down() -> None:

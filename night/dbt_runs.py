@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +13,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from warehouse import roles
-from warehouse.connection import role_url
+from warehouse.connection import connect, role_url
+from warehouse.errors import UsageError
 from warehouse.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 _OWN = {".sql", ".yml", ".csv", ".py"}
+_ENGINEERS_SCHEMA = re.compile(r"dev(_[a-z0-9_]{1,40})?")
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,58 @@ def environment(settings: Settings, role: str, target: str) -> dict[str, str]:
         "VSS_DBT_DATABASE": parts.path.strip("/"),
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
-        # an engineer's run leaves the manifest alone that the night reads
-        "DBT_TARGET_PATH": str(settings.home / "dbt" / ("target" if target == "prod" else target)),
+        "DBT_TARGET_PATH": str(settings.home / "dbt" / "target"),
         "DBT_LOG_PATH": str(settings.home / "dbt" / "logs"),
+        # a night that is started from an engineer's shell must not defer
+        "DBT_STATE": "",
+        "DBT_DEFER": "false",
+        "DBT_FAVOR_STATE": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
         # dbt's locks live as long as the process; its tracker would count them aloud when the process ends
         "PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker",
     }
+
+
+def engineers_environment(settings: Settings, schema: str) -> tuple[dict[str, str], list[str]]:
+    """The variables of an engineer who builds into `schema`, and sentences on what dbt would not tell.
+
+    With a publication whose manifest is kept, dbt compares with it and takes what it does not build itself from
+    `marts`, `staging` and `reference`. The engineer's own manifest lies apart from the night's.
+    Raises UsageError when the schema is neither dev nor dev_<something>.
+    """
+    if not _ENGINEERS_SCHEMA.fullmatch(schema):
+        raise UsageError(f"{schema} is no schema of an engineer's: take dev or dev_<name>, of a-z, 0-9 and _.")
+    variables = environment(settings, roles.ENGINEER, "dev") | {
+        "VSS_DBT_SCHEMA": schema,
+        "DBT_TARGET_PATH": str(settings.home / "dbt" / schema),
+    }
+    with connect(settings, roles.ENGINEER) as connection:
+        shown = connection.execute(
+            """
+            select p.publication_id, shown.project_hash, last.build_id, last.state, last.project_hash
+            from ops.current_publication c
+            join ops.publication p on p.publication_id = c.publication_id
+            join ops.build shown on shown.build_id = p.build_id
+            join ops.build last on last.build_id = (select max(b.build_id) from ops.build b)
+            """
+        ).fetchone()
+    if shown is None:
+        return variables, []
+    publication, shown_hash, last_build, state, last_hash = shown
+    told = []
+    if state in ("open", "built", "audited"):
+        told.append(f"Build {last_build} is {state}: marts and staging are its candidate until it has ended.")
+    elif last_hash != shown_hash:
+        told.append(
+            f"Build {last_build} had other rules and is not shown: staging and reference may be as it left them."
+        )
+    kept = kept_manifest(settings, str(shown_hash))
+    if kept.exists():
+        variables |= {"DBT_STATE": str(kept.parent), "DBT_DEFER": "true", "DBT_FAVOR_STATE": "true"}
+    else:
+        told.append(f"No manifest of publication {publication} is kept here: dbt does not defer, and knows no state.")
+    return variables, told
 
 
 def project_hash() -> str:
@@ -65,6 +113,11 @@ def manifest_path(settings: Settings) -> Path:
     return settings.home / "dbt" / "target" / "manifest.json"
 
 
+def kept_manifest(settings: Settings, project: str) -> Path:
+    """Where the manifest of a project, named by its hash, is kept: what an engineer's dbt compares with."""
+    return settings.home / "dbt" / "projects" / project / "manifest.json"
+
+
 def run(settings: Settings, *arguments: str) -> tuple[bool, list[NodeResult]]:
     """Invoke dbt against target prod; returns success and what each node did."""
     from dbt.cli.main import dbtRunner
@@ -77,11 +130,22 @@ def run(settings: Settings, *arguments: str) -> tuple[bool, list[NodeResult]]:
         return False, [
             NodeResult("dbt", "error", 0.0, type(done.exception).__name__ + ": " + str(done.exception)[:500])
         ]
+    if done.success:
+        _keep_manifest(settings)
     nodes = [
         NodeResult(item.node.name, str(item.status), item.execution_time, item.message or "")
         for item in getattr(done.result, "results", [])
     ]
     return done.success, nodes
+
+
+def _keep_manifest(settings: Settings) -> None:
+    """By project and not by run: after a failed gate or a rollback the shown project's is still there."""
+    kept = kept_manifest(settings, project_hash())
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    half = kept.with_suffix(".part")
+    shutil.copyfile(manifest_path(settings), half)
+    half.replace(kept)
 
 
 @contextmanager

@@ -209,6 +209,30 @@ def test_the_environment_can_be_evaluated_by_a_shell(configured: Settings) -> No
         assert database.execute("select current_user::text").fetchone() == ("vss_engineer",)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "set_before", "schema"),
+    [
+        (["--schema", "dev"], {}, "dev"),
+        (["--schema", "dev_lan"], {"VSS_DBT_SCHEMA": "dev_minh"}, "dev_lan"),
+        ([], {"VSS_DBT_SCHEMA": "dev_minh"}, "dev_minh"),
+        ([], {"LOGNAME": "Lan.Nguyen"}, "dev_lan_nguyen"),
+    ],
+)
+def test_an_engineer_has_a_schema_and_a_manifest_apart(
+    configured: Settings, arguments: list[str], set_before: dict[str, str], schema: str
+) -> None:
+    exported = vss(configured.home, "env", *arguments, **set_before).stdout.splitlines()
+    assert f"export VSS_DBT_SCHEMA={schema}" in exported
+    assert f"export DBT_TARGET_PATH={configured.home}/dbt/{schema}" in exported
+    # nothing is published here: nothing to defer to
+    assert {"export DBT_DEFER=false", "export DBT_STATE=''"} <= set(exported)
+
+
+@pytest.mark.parametrize("schema", ["marts", "bi", "dev_", "dev_Lan", "developer", "dev_lan; drop schema bi"])
+def test_dbt_builds_into_an_engineers_own_schema_only(configured: Settings, schema: str) -> None:
+    assert_one_sentence(vss(configured.home, "env", "--schema", schema), 2, schema, "dev_<name>")
+
+
 # ----------------------------------------------------------------------------------- help, and life of the server
 
 
