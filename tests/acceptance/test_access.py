@@ -37,6 +37,8 @@ RELATIONS = [
     "fct_policy_relief",
     "fct_outreach",
     "fct_weekly_report",
+    "fct_tax_match",
+    "fct_tax_match_unit",
     "rpt_plan_attainment",
     "rpt_participants",
     "rpt_employers",
@@ -48,6 +50,8 @@ RELATIONS = [
     "rpt_reported_vs_computed",
     "rpt_completeness",
     "publication",
+    "rpt_target_attainment",
+    "rpt_ui_without_si",
 ]
 
 

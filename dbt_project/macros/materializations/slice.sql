@@ -21,6 +21,9 @@
     {%- set existing = load_cached_relation(this) -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% if target.name == 'bi' %}
+        {% do exceptions.raise_compiler_error('bi is made by publishing and only read by target bi: use --target dev') %}
+    {% endif %}
 
     {%- if target.name != 'prod' -%}
         {%- set relation = this.incorporate(type='table') -%}
