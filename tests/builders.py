@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import signal
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from ingestion.inbox import read_folder
 from ingestion.load import Loaded, load_submission
 from ingestion.manifest import Manifest, ManifestFile
 from ingestion.receipts import receipt
+from night import publishing
+from night.readiness import migrate
 from warehouse import roles
 from warehouse.connection import connect
 from warehouse.settings import Settings
@@ -173,6 +176,38 @@ def empty_ledger(settings: Settings) -> None:
             connection.execute(sql.SQL("delete from {}").format(sql.Identifier("ops", table)))
         for feed in load_contracts():
             connection.execute(sql.SQL("delete from {}").format(sql.Identifier("raw", feed)))
+
+
+def new_home(prefix: str) -> Path:
+    """An empty folder for a VSS_HOME; the caller ends it with `stop_and_remove`."""
+    # not pytest's tmp_path: that is closed to others, and a server started by root runs as a user of its own
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    return folder
+
+
+def migrated(prefix: str) -> Settings:
+    """Settings of a migrated warehouse in a home of its own; the caller ends it with `stop_and_remove`."""
+    settings = Settings(home=new_home(prefix))
+    migrate(settings)
+    return settings
+
+
+def accept(settings: Settings, folder: Path) -> None:
+    """Load a submission and let the gate of arrivals, which has tests of its own, say `passed`."""
+    loaded = load_submission(settings, read_folder(folder))
+    # a void has nothing to gate
+    if loaded.state == "loaded":
+        assert settle(settings, loaded.sub_no, "passed", ()) == "accepted"
+    else:
+        assert loaded.state == "accepted", (folder.name, loaded)
+
+
+def build_and_publish(settings: Settings, run_id: str) -> None:
+    """What the night does after its arrivals; fails the test when a gate does."""
+    assert publishing.build(settings, run_id) is not None
+    assert publishing.audit(settings, run_id)
+    assert publishing.publish(settings, run_id) is not None
 
 
 def end(pid: int, how: signal.Signals) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders import Inbox, empty_ledger, stop_and_remove
+from builders import Inbox, empty_ledger, migrated, new_home, stop_and_remove
 
-from night.readiness import migrate
 from warehouse.settings import Settings
 
 # what the machine happens to have set must not reach the code under test, nor what it starts
@@ -21,7 +19,7 @@ for _name in [name for name in os.environ if name.startswith(("VSS_", "DBT_", "A
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A VSS_HOME that a server of another system user can reach; its server is stopped and it is removed at the end."""
-    folder = _new_home()
+    folder = new_home("vss-test-")
     yield folder
     stop_and_remove(Settings(home=folder))
 
@@ -29,8 +27,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def configured() -> Iterator[Settings]:
     """Settings of a migrated warehouse that the tests share; the fixture `inbox` empties its ledger."""
-    settings = Settings(home=_new_home())
-    migrate(settings)
+    settings = migrated("vss-test-")
     yield settings
     stop_and_remove(settings)
 
@@ -40,10 +37,3 @@ def inbox(configured: Settings, tmp_path: Path) -> Inbox:
     """An empty inbox before an empty ledger."""
     empty_ledger(configured)
     return Inbox(configured, tmp_path / "inbox")
-
-
-def _new_home() -> Path:
-    # not pytest's tmp_path: that is closed to others, and a server started by root runs as a user of its own
-    folder = Path(tempfile.mkdtemp(prefix="vss-test-"))
-    folder.chmod(0o755)
-    return folder

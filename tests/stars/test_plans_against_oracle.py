@@ -8,7 +8,6 @@ and qualifiers are told apart.
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,10 @@ from pathlib import Path
 import oracle_plans as oracle
 import polars as pl
 import pytest
-from builders import LOCAL, Inbox, participants, stop_and_remove
+from builders import LOCAL, Inbox, build_and_publish, migrated, participants, stop_and_remove
 from sent_files import MERGER, month_end
 from shown import World, differences
 from world import WHOLE_MONTHS, Stage
-
-from night import publishing
-from night.readiness import migrate
-from warehouse.settings import Settings
 
 GRAIN = ["province_code", "month", "indicator"]
 IS_COUNTRY = pl.col("province_code") == oracle.NATIONAL
@@ -61,15 +56,10 @@ def small_world(world: World) -> Compared:
 @pytest.fixture(scope="module")
 def reports() -> Iterator[World]:
     """One publication of plans, reported indicators and a handful of participants; the gate of arrivals passes all."""
-    home = Path(tempfile.mkdtemp(prefix="vss-reports-"))
-    home.chmod(0o755)
-    settings = Settings(home=home)
+    settings = migrated("vss-reports-")
     try:
-        migrate(settings)
-        folders = _send_reports(Inbox(settings, home / "inbox"))
-        assert publishing.build(settings, "reports") is not None
-        assert publishing.audit(settings, "reports")
-        assert publishing.publish(settings, "reports") is not None
+        folders = _send_reports(Inbox(settings, settings.home / "inbox"))
+        build_and_publish(settings, "reports")
         yield World(settings, (Stage("reports", folders),))
     finally:
         stop_and_remove(settings)
