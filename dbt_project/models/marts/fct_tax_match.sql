@@ -1,6 +1,6 @@
 -- one row per tax year and tax code with a unit, persons paid or a closure, and per tax year and
 -- unit active in it with which no tax code is matched
-{{ config(slice_by=[]) }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 
 with tax_employer as (
     select * from {{ ref('int_tax_employer__latest') }}
@@ -182,10 +182,13 @@ head as (
     group by tax_year, subject
 ),
 
-wage as (
+-- heads and wages of each unit in the months that count
+unit_sum as (
     select
         subject_unit.tax_year,
         subject_unit.subject,
+        subject_unit.employer_id,
+        sum(unit_month.persons) as person_months,
         sum(unit_month.wage_base_vnd) as wage_base_vnd
     from subject_unit
     inner join used
@@ -197,7 +200,16 @@ wage as (
             subject_unit.employer_id = unit_month.employer_id
             and subject_unit.tax_year = extract(year from unit_month.month)
             and subject_unit.months & used.months & {{ month_bit('unit_month.month') }} > 0
-    group by subject_unit.tax_year, subject_unit.subject
+    group by subject_unit.tax_year, subject_unit.subject, subject_unit.employer_id
+),
+
+wage as (
+    select
+        tax_year,
+        subject,
+        sum(wage_base_vnd) as wage_base_vnd
+    from unit_sum
+    group by tax_year, subject
 ),
 
 -- the last month end of the year for which a province's arrears are published, on today's map
@@ -233,15 +245,6 @@ owed as (
     group by subject_unit.tax_year, subject_unit.subject
 ),
 
-unit_size as (
-    select
-        employer_id,
-        extract(year from month)::integer as tax_year,
-        sum(persons) as person_months
-    from unit_month
-    group by employer_id, extract(year from month)
-),
-
 -- the unit that stands for all that are matched: the one with most persons
 main_unit as (
     select distinct on (subject_unit.tax_year, subject_unit.subject)
@@ -250,17 +253,32 @@ main_unit as (
         bool_and(subject_unit.status = 'absconded') over subject as is_absconded,
         max(subject_unit.tax_code_count) over subject as most_tax_codes
     from subject_unit
-    left join unit_size
+    left join unit_sum
         on
-            subject_unit.tax_year = unit_size.tax_year
-            and subject_unit.employer_id = unit_size.employer_id
+            subject_unit.tax_year = unit_sum.tax_year
+            and subject_unit.subject = unit_sum.subject
+            and subject_unit.employer_id = unit_sum.employer_id
     window subject as (partition by subject_unit.tax_year, subject_unit.subject)
     order by
         subject_unit.tax_year asc,
         subject_unit.subject asc,
-        unit_size.person_months desc nulls last,
+        unit_sum.person_months desc nulls last,
         subject_unit.si_unit_code asc,
         subject_unit.territory_key asc
+),
+
+-- a code without a unit is compared over the months of the province that the list names
+listed_province as (
+    select
+        calendar.tax_year,
+        calendar.territory_key,
+        calendar.months_published
+        | (province_year.months & ({{ whole_year() }} - calendar.months_in_force)) as months
+    from calendar
+    inner join province_year
+        on
+            calendar.tax_year = province_year.tax_year
+            and calendar.current_province_code = province_year.current_province_code
 ),
 
 in_review as (
@@ -283,7 +301,7 @@ compared as (
         main_unit.employer_key,
         main_unit.employer_id,
         coalesce(main_unit.unit_count, 0)::integer as unit_count,
-        main_unit.most_tax_codes as tax_code_count,
+        coalesce(main_unit.most_tax_codes, 0)::integer as tax_code_count,
         coalesce(main_unit.is_absconded, false) as is_absconded,
         case
             when main_unit.employer_id is null then tax_employer.province_key
@@ -311,7 +329,7 @@ compared as (
         tax_employer.submission_id,
         tax_employer.row_no,
         case
-            when main_unit.employer_id is null then coalesce(province_year.months, 0)
+            when main_unit.employer_id is null then coalesce(listed_province.months, 0)
             else coalesce(used.months, 0)
         end as months,
         coalesce(head.person_months, 0) as person_months,
@@ -340,10 +358,10 @@ compared as (
         on main_unit.tax_year = wage.tax_year and main_unit.subject = wage.subject
     left join owed
         on main_unit.tax_year = owed.tax_year and main_unit.subject = owed.subject
-    left join province_year
+    left join listed_province
         on
-            tax_employer.tax_year = province_year.tax_year
-            and tax_employer.current_province_code = province_year.current_province_code
+            tax_employer.tax_year = listed_province.tax_year
+            and tax_employer.territory_key = listed_province.territory_key
 ),
 
 counted as (
@@ -381,13 +399,9 @@ flagged as (
         gap.*,
         gap.is_in_tax_list and not gap.has_unit and gap.employees_paid > 0 as is_not_registered,
         case when gap.has_unit then gap.has_arrears else false end as has_arrears_known,
-        case
-            when not gap.is_in_tax_list or not gap.has_unit then false
-            else
-                gap.employee_gap >= threshold_year.employee_gap_minimum
-                and gap.employee_gap
-                >= gap.employees_tax * threshold_year.employee_gap_share_minimum
-        end as is_under_declared,
+        gap.employee_gap >= threshold_year.employee_gap_minimum
+        and gap.employee_gap
+        >= gap.employees_tax * threshold_year.employee_gap_share_minimum as is_under_declared,
         gap.tax_status in ('closed', 'closed_unfinalised', 'not_at_address')
         or gap.is_absconded as is_closed
     from gap
@@ -434,7 +448,7 @@ final as (
         months_used,
         employee_gap,
         income_paid_vnd,
-        case when has_unit then wage_base_vnd else 0 end::bigint as wage_base_vnd,
+        case when months > 0 or not has_unit then wage_base_vnd end::bigint as wage_base_vnd,
         wage_gap_vnd,
         case when has_unit then arrears_vnd else 0 end::bigint as arrears_vnd,
         case when has_unit then overdue_vnd else 0 end::bigint as overdue_vnd,

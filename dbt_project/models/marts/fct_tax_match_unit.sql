@@ -1,5 +1,5 @@
 -- one row per tax year, tax code and social insurance unit that it was matched with
-{{ config(slice_by=[]) }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 
 with tax_employer as (
     select * from {{ ref('int_tax_employer__latest') }}

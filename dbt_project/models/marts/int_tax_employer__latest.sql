@@ -33,6 +33,7 @@ final as (
         latest.name,
         latest.address,
         province.province_key,
+        province.territory_key,
         latest.province_code,
         province.current_province_code,
         latest.industry_code,

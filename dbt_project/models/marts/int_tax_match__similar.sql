@@ -1,6 +1,6 @@
 -- one row per tax year, tax code without a unit and unit without a tax code whose names are alike
 -- and about which nobody has decided: the queue of `vss review`
-{{ config(slice_by=[], meta={'is_published': false}) }}
+{{ config(slice_by=[], meta={'is_published': false}, pre_hook="{{ no_nested_loops() }}") }}
 
 with tax_employer as (
     select * from {{ ref('int_tax_employer__latest') }}

@@ -1,6 +1,5 @@
 -- one row per province (or national), month whose arrears were sent and ageing band; a unit
 -- counts in one band
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 with input as (
     select * from {{ source('ops', 'input') }}

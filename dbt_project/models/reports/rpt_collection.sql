@@ -1,5 +1,4 @@
 -- one row per province (or national), month and insurance group, and group 'total'
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 with attainment as (
     select

@@ -1,5 +1,4 @@
 -- one row per sender, feed and period that is expected or was sent
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 with input as (
     select * from {{ source('ops', 'input') }}

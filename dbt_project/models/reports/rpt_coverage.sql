@@ -1,5 +1,4 @@
 -- one row per province (or national) and month in which heads or coverage are known
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 {%- set ratios = [
     'si_coverage_pct', 'si_compulsory_coverage_pct', 'si_voluntary_coverage_pct', 'hi_coverage_pct'

@@ -1,5 +1,4 @@
 -- one row per province (or national), month and inspection kind, and kind 'total'
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 with listed as (
     select * from {{ ref('int_figure__inspection_kind') }}

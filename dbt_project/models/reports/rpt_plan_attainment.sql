@@ -1,5 +1,4 @@
 -- one row per province (or national), month and indicator with an actual or a plan in force
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 with base as (
     select * from {{ ref('int_attainment__base') }}

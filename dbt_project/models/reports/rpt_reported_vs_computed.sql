@@ -1,6 +1,5 @@
 -- one row per province (or national), month, indicator, measure, comparison and unit that was
 -- reported
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 with reported_indicator as (
     select * from {{ ref('fct_reported_indicator') }}

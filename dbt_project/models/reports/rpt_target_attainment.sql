@@ -1,5 +1,4 @@
 -- one row per office, commune or agent, month and indicator that has a target for the year
-{#- CTEs carry no statistics, the planner would loop over them -#}
 {{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
 with target as (
     select * from {{ ref('int_target__in_force') }}
