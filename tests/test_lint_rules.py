@@ -153,9 +153,15 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tests/generic").mkdir(parents=True)
     shutil.copy(DBT / "tests/generic/unique_rows.sql", folder / "tests/generic")
     shutil.copy(DBT / "profiles.yml", folder)
+    shutil.copy(DBT / "models/_groups.yml", folder / "models")
     settings = yaml.safe_load((DBT / "dbt_project.yml").read_text(encoding="utf-8"))
-    del settings["seeds"]
-    del settings["models"]["vss"]["intermediate"], settings["models"]["vss"]["reports"]
+    for section in ("seeds", "semantic-models", "metrics"):
+        del settings[section]
+    # what the folders say, and not what single models say below them
+    settings["models"]["vss"] = {
+        name: {key: value for key, value in settings["models"]["vss"][name].items() if key.startswith("+")}
+        for name in ("staging", "marts")
+    }
     (folder / "dbt_project.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     parsed = run("dbt", "--quiet", "parse", "--profiles-dir", ".", at=folder)
     assert parsed.returncode == 0, parsed.stdout + parsed.stderr

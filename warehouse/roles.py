@@ -38,7 +38,10 @@ def password(settings: Settings, role: str) -> str:
 
 
 def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settings, province_codes: list[str]) -> None:
-    """Create what is missing; an existing role keeps its password as long as it is the one we know."""
+    """Create what is missing; an existing role keeps its password as long as it is the one we know.
+
+    `admin` is connected to the warehouse's database, in which every reader finds the relations of `bi` by their names.
+    """
     logins = [*_LOGINS, *(provincial_reader(code) for code in province_codes)]
     known = {row[0] for row in admin.execute("select rolname from pg_roles where rolname like 'vss\\_%'").fetchall()}
     for role in _GROUPS:
@@ -60,8 +63,16 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
     # person-level relations are for whoever is named; on the embedded server that is every reader
     groups = (READER_BASE, READER_DETAIL) if settings.is_embedded else (READER_BASE,)
     for role in logins:
-        for group in groups if role.startswith(READER) else ():
+        if not role.startswith(READER):
+            continue
+        for group in groups:
             admin.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role)))
+        # a relation of bi is found by its name; in this database only, since roles are the whole server's
+        admin.execute(
+            sql.SQL("alter role {} in database {} set search_path = bi, public").format(
+                sql.Identifier(role), sql.Identifier(admin.info.dbname)
+            )
+        )
     # a build sorts and hashes millions of rows in two threads; readers keep the server's modest default
     admin.execute(sql.SQL("alter role {} set work_mem = '256MB'").format(sql.Identifier(TRANSFORMER)))
     for role, timeout in ((READER, "10min"), (ENGINEER, "60min")):

@@ -8,6 +8,12 @@
 {%- endmacro %}
 
 
+{# R14: the law in force at a month's end #}
+{% macro legal_regime(month) -%}
+    case when {{ month }} < '2025-07-01' then 'until_2025_06' else 'from_2025_07' end
+{%- endmacro %}
+
+
 {# a sum over a group that is null as soon as one of its parts is #}
 {% macro sum_of_all(column) -%}
     case when count({{ column }}) = count(*) then sum({{ column }}) end

@@ -122,7 +122,6 @@ def reader(url: str, *, publication: int = PUBLICATION) -> Iterator[psycopg.Conn
     """A session as the guide's head describes it: `bi` found by name, one publication, one state for all queries."""
     with psycopg.connect(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.execute("set search_path = bi")
         connection.execute("set datestyle = 'ISO'")
         connection.execute("select set_config('vss.publication', %s, false)", [str(publication)])
         yield connection

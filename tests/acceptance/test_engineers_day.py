@@ -112,19 +112,19 @@ def test_a_rule_that_is_changed_wrongly_is_stopped_by_its_unit_test(day: Day) ->
 
 
 def test_what_no_test_sees_is_seen_in_the_comparison_with_what_is_shown(day: Day) -> None:
-    with day.changed("rpt_collection", "{{ sum_of_all('collected_month_vnd') }}", "sum(collected_month_vnd)"):
+    shown, rounded = "attainment.attainment_pct,", "round(attainment.attainment_pct, 1) as attainment_pct,"
+    with day.changed("rpt_collection", shown, rounded):
         day.dbt("build", "--select", "state:modified+")
 
     differing = day.rows(
         sql.SQL(
-            "select b.geo_level, b.collected_month_vnd is null, n.collected_month_vnd > 0,"
-            " to_jsonb(b) - 'collected_month_vnd' = to_jsonb(n) - 'collected_month_vnd'"
+            "select b.geo_level, n.attainment_pct = round(b.attainment_pct, 1),"
+            " to_jsonb(b) - 'attainment_pct' = to_jsonb(n) - 'attainment_pct'"
             " from marts.rpt_collection as b full join {}.rpt_collection as n"
             " using (territory_key, month, insurance_group) where b is distinct from n"
         ).format(sql.Identifier(SCHEMA))
     )
-    assert differing
-    assert set(differing) == {("national", True, True, True)}
+    assert set(differing) == {("province", True, True), ("national", True, True)}
 
 
 def test_a_model_takes_along_who_reads_it_and_empty_makes_them_without_rows(day: Day) -> None:

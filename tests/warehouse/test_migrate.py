@@ -32,6 +32,9 @@ CATALOGUE = """
     select 'role', a.rolname, r.rolconfig::text, a.rolpassword, r.rolcanlogin::text, null, null
     from pg_authid a join pg_roles r on r.oid = a.oid where a.rolname ~ '^vss_'
     union all
+    select 'setting', d.datname, s.setrole::regrole::text, s.setconfig::text, null, null, null
+    from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+    union all
     select 'member', m.roleid::regrole::text, m.member::regrole::text, m.inherit_option::text, m.set_option::text,
            null, null
     from pg_auth_members m
@@ -223,6 +226,16 @@ def test_a_reader_reads_nothing_of_marts(configured: Settings) -> None:
         as_role(configured, roles.TRANSFORMER, "drop table marts.tried")
 
 
+@pytest.mark.parametrize("role", [roles.READER, *(roles.provincial_reader(code) for code in current_codes())])
+def test_a_reader_finds_bi_by_name(configured: Settings, role: str) -> None:
+    assert as_role(configured, role, "show search_path") == [("bi, public",)]
+
+
+@pytest.mark.parametrize("role", [roles.LOADER, roles.TRANSFORMER, roles.PUBLISHER, roles.ENGINEER, roles.MIGRATOR])
+def test_who_builds_names_the_schema(configured: Settings, role: str) -> None:
+    assert as_role(configured, role, "show search_path") == [('"$user", public',)]
+
+
 def test_an_engineer_makes_schemas_of_its_own(configured: Settings) -> None:
     as_role(configured, roles.ENGINEER, "create schema dev_tried")
     as_role(configured, roles.ENGINEER, "drop schema dev_tried")
@@ -249,6 +262,14 @@ def foreign(configured: Settings, home: Path) -> Iterator[Settings]:
         database.execute("drop database foreign_one with (force)")
 
 
+def test_a_reader_finds_bi_in_the_database_of_its_warehouse_alone(configured: Settings) -> None:
+    elsewhere = role_url(configured, roles.READER).rpartition("/")[0] + "/postgres"
+    with psycopg.connect(elsewhere) as database:
+        found = database.execute("show search_path").fetchone()
+
+    assert found == ('"$user", public',)
+
+
 def test_a_database_that_is_named_by_url_is_never_migrated_silently(foreign: Settings) -> None:
     with pytest.raises(UsageError, match="vss migrate"):
         ensure_ready.__wrapped__(foreign)
@@ -273,6 +294,7 @@ def test_a_database_can_be_made_by_a_role_that_is_no_superuser(home: Path) -> No
     migrate(external)
     ensure_ready.__wrapped__(external)
     assert as_role(external, roles.MIGRATOR, "select count(*) from ops.scope") == [(36,)]
+    assert as_role(external, roles.provincial_reader("25"), "show search_path") == [("bi, public",)]
 
 
 def test_a_home_that_is_new_is_brought_up_to_date_by_itself(home: Path) -> None:

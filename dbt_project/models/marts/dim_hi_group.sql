@@ -6,6 +6,7 @@ with hi_group as (
 final as (
     select
         hi_group,
+        name_vi,
         name_en,
         payer_block,
         payer,

@@ -6,6 +6,8 @@ with indicator as (
 final as (
     select
         indicator,
+        name_vi,
+        name_en,
         unit,
         measure,
         additivity,

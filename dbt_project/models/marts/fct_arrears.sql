@@ -32,9 +32,7 @@ dated as (
     select
         arrears.*,
         (arrears.month + interval '1 month - 1 day')::date as month_end,
-        case
-            when arrears.month < '2025-07-01' then 'until_2025_06' else 'from_2025_07'
-        end as legal_regime,
+        {{ legal_regime('arrears.month') }} as legal_regime,
         case
             when arrears.month < '2025-07-01' then arrears.month
             else (arrears.month - interval '1 month')::date

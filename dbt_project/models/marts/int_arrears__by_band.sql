@@ -98,9 +98,7 @@ final as (
         province.current_province_code,
         summed.ageing_band,
         summed.is_hard_to_collect,
-        case
-            when summed.month < '2025-07-01' then 'until_2025_06' else 'from_2025_07'
-        end as legal_regime,
+        {{ legal_regime('summed.month') }} as legal_regime,
         summed.units,
         summed.employees_affected,
         summed.principal_vnd,

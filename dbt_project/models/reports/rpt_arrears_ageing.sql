@@ -165,6 +165,7 @@ final as (
         province_code,
         current_province_code,
         ageing_band,
+        {{ legal_regime('month') }} as legal_regime,
         units::bigint as units,
         employees_affected::bigint as employees_affected,
         principal_vnd::bigint as principal_vnd,
@@ -177,7 +178,7 @@ final as (
         100.0 * principal_vnd / nullif(plan, 0) as ratio_to_plan_pct,
         100.0 * (principal_vnd - hard_to_collect_vnd) / nullif(plan, 0)
             as ratio_excluding_hard_to_collect_pct,
-        100.0 * principal_vnd / nullif(receivable, 0) as ratio_to_receivable_pct,
+        100.0 * interest_bearing_vnd / nullif(receivable, 0) as ratio_to_receivable_pct,
         as_of_date,
         qualifier,
         provinces_included,
