@@ -134,6 +134,7 @@ FAULTS = {
     ("check_model_has_unique_test", "fct_grainless"),
     ("check_model_code_does_not_contain_regexp_pattern", "fct_grainless"),
     ("check_model_has_contracts_enforced", "fct_without_contract"),
+    ("check_model_contract_enforced_for_public_model", "fct_without_contract"),
     ("check_model_column_name_complies_to_column_type", "fct_inexact"),
     ("check_model_column_type_complies_to_column_name", "fct_inexact"),
     ("check_model_code_does_not_contain_regexp_pattern", "dim_distinct"),
