@@ -36,7 +36,8 @@ def write_demo(out: Path, *, seed: int = 2021) -> list[Path]:
     folders += [_write_small(out, code, snapshots) for code, snapshots in others.items()]
     folders += [write(out, each) for each in _weeks(seed)]
     folders.append(write(out, hue.submission()))
-    folders.append(write(out, _tax_list([october, *(snapshots[-1] for snapshots in others.values())], seed)))
+    lasts = [october, *(snapshots[-1] for snapshots in others.values())]
+    folders += [write(out, _tax_list(lasts, year, seed)) for year in (2020, 2021)]
     return folders
 
 
@@ -140,14 +141,19 @@ def _headquarters() -> Iterator[Submission]:
         )
 
 
-def _tax_list(snapshots: list[Snapshot], seed: int) -> Submission:
-    received = at(dt.date(2021, 11, 2), 8)
+def _tax_list(snapshots: list[Snapshot], tax_year: int, seed: int) -> Submission:
+    """The list of 2020 comes in October 2021, that of 2021 in June 2022, with some names in another spelling."""
+    month = _MONTH if tax_year == 2020 else dt.date(2022, 6, 1)
+    received = at((events.month_end(month) + dt.timedelta(days=2)), 8)
+    listed = reference_feeds.tax_employers(snapshots, tax_year, seed=seed)
+    if tax_year == 2021:
+        listed = pl.concat([listed, reference_feeds.under_another_code(snapshots[0], tax_year, listed, seed=seed)])
     return Submission(
         sender="tax",
-        submission_id="tax-2021-10-v1",
-        period="2021-10",
-        as_of=events.month_end(_MONTH),
+        submission_id=f"tax-{month:%Y-%m}-v1",
+        period=f"{month:%Y-%m}",
+        as_of=events.month_end(month),
         created_at=received - dt.timedelta(hours=1),
-        feeds={"tax_employers": reference_feeds.tax_employers(snapshots, 2020, seed=seed)},
+        feeds={"tax_employers": listed},
         received_at=received,
     )

@@ -141,6 +141,20 @@ def tax_employers(snapshots: Sequence[Snapshot], tax_year: int, *, seed: int) ->
     return pl.concat(parts).unique("tax_code", keep="first", maintain_order=True)
 
 
+def under_another_code(snapshot: Snapshot, tax_year: int, listed: pl.DataFrame, *, seed: int) -> pl.DataFrame:
+    """Three units that the list leaves out, under a code no unit carries and in capitals: only a person can tell."""
+    taxed = snapshot.units.frame.filter(
+        pl.col("unit_type").is_in(_TAX_TYPES),
+        pl.col("status") == "active",
+        ~pl.col("tax_code").is_in(listed["tax_code"]),
+    ).head(3)
+    codes = organisation_tax_codes(snapshot.cell.position + 1, 2_600_000 + np.arange(taxed.height, dtype=np.int64))
+    again = taxed.select(tax_code=codes, name=pl.col("name").str.to_uppercase(), industry_code="industry_code")
+    employees = taxed["employees"].to_numpy().astype(np.int64)
+    key = salt(seed, snapshot.cell.code, "another code", tax_year)
+    return _tax_frame(snapshot, again.with_columns(status=pl.lit("operating")), employees, tax_year=tax_year, key=key)
+
+
 def _known(snapshot: Snapshot, tax_year: int, seed: int) -> pl.DataFrame:
     units = snapshot.units
     taxed = units.frame["unit_type"].is_in(_TAX_TYPES) & units.frame["tax_code"].is_not_null()

@@ -202,8 +202,15 @@ def matches(listed: Mapping[str, Listed], units: Mapping[Unit, InYear]) -> dict[
             ("parent_code", by_code.get(row.parent, {}) if row.parent else {}),
             ("branch_code", of_branches),
         )
-        found[code] = next((Match(rule, found_units) for rule, found_units in rungs if found_units), Match(None, {}))
+        found[code] = next(
+            (Match(rule, _first(carriers, units)) for rule, carriers in rungs if carriers), Match(None, {})
+        )
     return found
+
+
+def _first(carriers: Mapping[Unit, frozenset[int]], units: Mapping[Unit, InYear]) -> Mapping[Unit, frozenset[int]]:
+    """Units that a list of the year names come before those that only another list names."""
+    return {unit: months for unit, months in carriers.items() if units[unit].is_in_year} or carriers
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -494,17 +501,26 @@ def main_unit(matched: Mapping[Unit, frozenset[int]], sent: Year, used: Iterable
 
 
 def _arrears(year: int, matched: Mapping[Unit, frozenset[int]], sent: Year) -> dict[str, Any]:
-    """At the last month end for which the arrears of every province needed are there; unknown without one."""
+    """At each province's last month end for which the arrears needed are there; unknown when none has one."""
     if not matched:
         return {"arrears_vnd": 0, "overdue_vnd": 0, "arrears_month": None, "has_arrears": False}
-    months = sent_months({territory for territory, _ in matched}, year, sent.has_arrears)
-    if not months:
+    last = {}
+    for current in {_current_of(territory) for territory, _ in matched}:
+        places = {territory for territory, _ in matched if _current_of(territory) == current}
+        if months := sent_months(places, year, sent.has_arrears):
+            last[current] = months[-1]
+    if not last:
         return {"arrears_vnd": None, "overdue_vnd": None, "arrears_month": None, "has_arrears": None}
-    rows = [row for unit in matched for row in sent.owed.get((unit, months[-1]), [])]
+    rows = [
+        row
+        for unit in matched
+        if _current_of(unit[0]) in last
+        for row in sent.owed.get((unit, last[_current_of(unit[0])]), [])
+    ]
     return {
         "arrears_vnd": sum(principal for principal, _, _ in rows),
         "overdue_vnd": sum(overdue for _, overdue, _ in rows),
-        "arrears_month": dt.date(year, months[-1], 1),
+        "arrears_month": dt.date(year, max(last.values()), 1),
         "has_arrears": any(overdue > 0 and months is not None and months >= 1 for _, overdue, months in rows),
     }
 

@@ -1,5 +1,6 @@
--- one row per tax year with a list and territory that is or was: its province as last called by the
--- end of the year, its months, and in which of them participants are published
+-- one row per tax year with a list and territory: its province as last called by the end of the
+-- year (as first called, if it came later), its months on the map, and those whose participants and
+-- arrears are published
 with tax_employer as (
     select * from {{ ref('int_tax_employer__latest') }}
 ),
@@ -26,11 +27,16 @@ called as (
         province.province_code,
         province.current_province_code
     from tax_year
-    inner join province on province.valid_from < make_date(tax_year.tax_year + 1, 1, 1)
+    cross join province
     order by
         tax_year.tax_year asc,
         province.territory_key asc,
-        province.valid_from desc
+        (province.valid_from < make_date(tax_year.tax_year + 1, 1, 1)) desc,
+        case
+            when province.valid_from < make_date(tax_year.tax_year + 1, 1, 1)
+                then -extract(epoch from province.valid_from)
+            else extract(epoch from province.valid_from)
+        end asc
 ),
 
 in_force as (
@@ -49,9 +55,10 @@ sent as (
     select
         territory_key,
         extract(year from month)::integer as tax_year,
-        bit_or({{ month_bit('month') }}) as months
+        bit_or({{ month_bit('month') }}) filter (where feed = 'participants') as of_participants,
+        bit_or({{ month_bit('month') }}) filter (where feed = 'arrears') as of_arrears
     from input
-    where feed = 'participants' and territory_key is not null
+    where feed in ('participants', 'arrears') and territory_key is not null
     group by territory_key, extract(year from month)
 ),
 
@@ -63,7 +70,8 @@ final as (
         called.province_code,
         called.current_province_code,
         in_force.months as months_in_force,
-        coalesce(sent.months, 0) & in_force.months as months_published
+        coalesce(sent.of_participants, 0) & in_force.months as months_published,
+        coalesce(sent.of_arrears, 0) & in_force.months as months_of_arrears
     from called
     inner join in_force
         on

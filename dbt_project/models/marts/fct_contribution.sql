@@ -5,6 +5,7 @@
     main_feed='contributions',
     later_ytd=true,
     not_touched_by=['int_employer__version'],
+    pre_hook="{{ no_nested_loops() }}",
 ) }}
 
 with contribution as (

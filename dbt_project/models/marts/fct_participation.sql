@@ -4,6 +4,7 @@
     partition_by_month=true,
     main_feed='participants',
     not_touched_by=['int_employer__version'],
+    pre_hook="{{ no_nested_loops() }}",
 ) }}
 
 with participant as (

@@ -30,10 +30,6 @@ arrears as (
     select * from {{ ref('fct_arrears') }}
 ),
 
-input as (
-    select * from {{ source('ops', 'input') }}
-),
-
 calendar as (
     select * from {{ ref('int_calendar__tax_year') }}
 ),
@@ -77,6 +73,7 @@ subject_unit as (
         current_province_code,
         status,
         industry_code,
+        null as name,
         months,
         tax_code_count
     from matched_unit
@@ -95,6 +92,7 @@ subject_unit as (
         employer_year.current_province_code,
         employer_year.status,
         employer_year.industry_code,
+        employer_year.name,
         {{ whole_year() }} as months,
         0 as tax_code_count
     from employer_year
@@ -115,7 +113,9 @@ province_year as (
         tax_year,
         current_province_code,
         bit_or(months_in_force)
-        & bit_and(months_published | ({{ whole_year() }} - months_in_force)) as months
+        & bit_and(months_published | ({{ whole_year() }} - months_in_force)) as months,
+        bit_or(months_in_force)
+        & bit_and(months_of_arrears | ({{ whole_year() }} - months_in_force)) as months_of_arrears
     from calendar
     group by tax_year, current_province_code
 ),
@@ -129,7 +129,11 @@ subject_province as (
         subject_unit.current_province_code,
         bit_and(
             calendar.months_published | ({{ whole_year() }} - calendar.months_in_force)
-        ) & (bit_or(calendar.months_in_force) | max(province_year.months)) as months
+        ) & (bit_or(calendar.months_in_force) | max(province_year.months)) as months,
+        bit_and(
+            calendar.months_of_arrears | ({{ whole_year() }} - calendar.months_in_force)
+        ) & (bit_or(calendar.months_in_force) | max(province_year.months_of_arrears))
+            as months_of_arrears
     from subject_unit
     inner join calendar
         on
@@ -212,15 +216,17 @@ wage as (
     group by tax_year, subject
 ),
 
--- the last month end of the year for which a province's arrears are published, on today's map
+-- the last month end of the year for which a province's arrears are published: the highest bit
 arrears_month as (
     select
-        extract(year from month)::integer as tax_year,
+        tax_year,
+        subject,
         current_province_code,
-        max(month) as month
-    from input
-    where feed = 'arrears' and current_province_code is not null
-    group by extract(year from month), current_province_code
+        make_date(
+            tax_year, length(ltrim(months_of_arrears::bit(12)::text, '0')), 1
+        ) as month
+    from subject_province
+    where months_of_arrears > 0
 ),
 
 owed as (
@@ -237,6 +243,7 @@ owed as (
     inner join arrears_month
         on
             subject_unit.tax_year = arrears_month.tax_year
+            and subject_unit.subject = arrears_month.subject
             and subject_unit.current_province_code = arrears_month.current_province_code
     left join arrears
         on
@@ -315,7 +322,7 @@ compared as (
             when main_unit.employer_id is null then tax_employer.current_province_code
             else main_unit.current_province_code
         end as current_province_code,
-        tax_employer.name as tax_name,
+        coalesce(tax_employer.name, main_unit.name) as tax_name,
         tax_employer.status as tax_status,
         tax_employer.status_date as tax_status_date,
         tax_employer.supplement_no,

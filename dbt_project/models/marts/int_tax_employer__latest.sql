@@ -34,7 +34,8 @@ final as (
         latest.address,
         province.province_key,
         province.territory_key,
-        latest.province_code,
+        -- a code that is on no map of that month is unknown
+        province.province_code,
         province.current_province_code,
         latest.industry_code,
         latest.status,

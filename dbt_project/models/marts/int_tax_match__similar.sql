@@ -66,56 +66,98 @@ open_unit as (
         and employer_year.unit_type <> 'household'
 ),
 
--- the two rarest words of a name in its province: names that share neither are not compared
-word as (
-    select
-        open_code.tax_year,
-        open_code.current_province_code,
-        open_code.tax_code as subject,
-        true as is_code,
-        part.word
+open_year as (
+    select tax_year
     from open_code
-    cross join lateral regexp_split_to_table(open_code.core_name, ' ') as part (word)
-    union
-    select
-        open_unit.tax_year,
-        open_unit.current_province_code,
-        open_unit.employer_id::text as subject,
-        false as is_code,
-        part.word
-    from open_unit
-    cross join lateral regexp_split_to_table(open_unit.core_name, ' ') as part (word)
+    group by tax_year
 ),
 
-counted_word as (
+threshold_year as (
+    select
+        open_year.tax_year,
+        max(threshold.value) filter (
+            where threshold.threshold = 'name_similarity_minimum'
+        ) as of_name,
+        max(threshold.value) filter (
+            where threshold.threshold = 'name_and_address_similarity_minimum'
+        ) as of_both
+    from open_year
+    inner join threshold
+        on
+            make_date(open_year.tax_year, 12, 31) >= threshold.valid_from
+            and make_date(open_year.tax_year, 12, 31) < threshold.valid_to
+    group by open_year.tax_year
+),
+
+-- names as sets of trigrams, the rarest first. Two sets that are alike by at least t share one of
+-- the first n - ceil(t * n) + 1 of either, in any order that is the same for both: only names that
+-- do are compared, and none that is alike is missed
+trigram as (
+    select
+        tax_year,
+        current_province_code,
+        tax_code as subject,
+        true as is_code,
+        core_address is not null as has_address,
+        unnest(show_trgm(core_name)) as trigram
+    from open_code
+    union all
+    select
+        tax_year,
+        current_province_code,
+        employer_id::text as subject,
+        false as is_code,
+        core_address is not null as has_address,
+        unnest(show_trgm(core_name)) as trigram
+    from open_unit
+),
+
+counted_trigram as (
     select
         *,
-        count(*) over (partition by tax_year, current_province_code, word) as names
-    from word
+        count(*) over (partition by tax_year, current_province_code, trigram) as names,
+        count(*) over (partition by tax_year, is_code, subject) as trigrams
+    from trigram
 ),
 
-rare_word as (
+ranked_trigram as (
     select
         *,
         row_number() over (
-            partition by tax_year, subject, is_code order by names asc, word asc
+            partition by tax_year, is_code, subject order by names asc, trigram asc
         ) as place
-    from counted_word
+    from counted_trigram
 ),
 
-sharing_a_word as (
+telling_trigram as (
+    select ranked_trigram.*
+    from ranked_trigram
+    inner join threshold_year on ranked_trigram.tax_year = threshold_year.tax_year
+    where
+        ranked_trigram.place
+        <= ranked_trigram.trigrams + 1
+        - ceil(
+            ranked_trigram.trigrams
+            * case
+                when ranked_trigram.has_address then threshold_year.of_both
+                else threshold_year.of_name
+            end
+        )
+),
+
+sharing_a_trigram as (
     select
         code.tax_year,
         code.subject as tax_code,
         unit.subject::uuid as employer_id
-    from rare_word as code
-    inner join rare_word as unit
+    from telling_trigram as code
+    inner join telling_trigram as unit
         on
             code.tax_year = unit.tax_year
             and code.current_province_code = unit.current_province_code
-            and code.word = unit.word
-    where code.is_code and not unit.is_code and code.place <= 2 and unit.place <= 2
-    -- they may share both
+            and code.trigram = unit.trigram
+    where code.is_code and not unit.is_code
+    -- they may share several
     group by code.tax_year, code.subject, unit.subject
 ),
 
@@ -134,7 +176,7 @@ of_the_same_name as (
 ),
 
 pair as (
-    select * from sharing_a_word
+    select * from sharing_a_trigram
     union
     select * from of_the_same_name
 ),
@@ -152,8 +194,7 @@ compared as (
         open_unit.province_code,
         open_unit.current_province_code,
         similarity(open_code.core_name, open_unit.core_name)::numeric as name_similarity,
-        similarity(open_code.core_address, open_unit.core_address)::numeric as address_similarity,
-        make_date(open_code.tax_year, 12, 31) as year_end
+        similarity(open_code.core_address, open_unit.core_address)::numeric as address_similarity
     from pair
     inner join open_code
         on pair.tax_year = open_code.tax_year and pair.tax_code = open_code.tax_code
@@ -166,21 +207,12 @@ compared as (
 alike as (
     select compared.*
     from compared
-    inner join threshold as of_name
-        on
-            of_name.threshold = 'name_similarity_minimum'
-            and compared.year_end >= of_name.valid_from
-            and compared.year_end < of_name.valid_to
-    inner join threshold as of_both
-        on
-            of_both.threshold = 'name_and_address_similarity_minimum'
-            and compared.year_end >= of_both.valid_from
-            and compared.year_end < of_both.valid_to
+    inner join threshold_year on compared.tax_year = threshold_year.tax_year
     where
-        compared.name_similarity >= of_name.value
+        compared.name_similarity >= threshold_year.of_name
         or (
-            compared.name_similarity >= of_both.value
-            and compared.address_similarity >= of_name.value
+            compared.name_similarity >= threshold_year.of_both
+            and compared.address_similarity >= threshold_year.of_both
         )
 ),
 
