@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from shown import World, differences
 from tax_world import UNITS, code, person
+from trap_proofs import trap
 
 publications = pytest.mark.parametrize("publication", [1, 2])
 IDENTITY = ["territory_key", "si_unit_code", "valid_from"]
@@ -429,3 +430,63 @@ def test_a_row_of_an_unknown_province_is_read_by_the_country_alone(world: World,
 
     assert set(rows["tax_code"]) == {code(87), code(88), code(99), code(100)}
     assert rows["current_province_code"].null_count() == rows["province_key"].null_count() == rows.height
+
+
+# --- traps of the domain ----------------------------------------------------------------------------------------------
+
+
+@trap(40)
+def test_a_bare_tax_code_or_a_name_is_not_how_a_unit_is_found(world: World) -> None:
+    """Equal codes leave out branches and parents; equal names bring in firms that are others."""
+    expected = _of_a_year(_computed(world, 2).match, 2021)
+    shown = _of_a_year(_shown(world, 2), 2021)
+    carried = set(world.shown("dim_employer", 2)["tax_code"].drop_nulls())
+    called = set(_units_called(world)["name"].drop_nulls())
+
+    naive = set(shown.filter(~pl.col("shown_tax_code").is_in(carried) & (pl.col("employees_paid") > 0))["tax_code"])
+    naive_by_name = set(shown.filter(pl.col("tax_name").is_in(called))["tax_code"])
+    unregistered = set(expected.filter(pl.col("is_not_registered"))["tax_code"])
+
+    assert naive > unregistered
+    assert set(expected.filter(pl.col("tax_code").is_in(naive - unregistered))["match_rule"]) == {
+        "parent_code", "branch_code",
+    }  # fmt: skip
+    assert naive_by_name & unregistered
+    assert set(shown.filter(pl.col("is_not_registered"))["tax_code"]) == unregistered
+
+
+@trap(41)
+def test_whoever_was_paid_once_is_not_missing_from_insurance(world: World) -> None:
+    """The gap counts contracts and not everybody paid, against the mean of the months."""
+    expected = _of_a_year(_computed(world, 2).match, 2021).filter(pl.col("employees_si").is_not_null())
+    shown = _of_a_year(_shown(world, 2), 2021)
+
+    naive = sum(expected["employees_paid"] - expected["employees_si"])
+    right = sum(expected["employee_gap"])
+
+    assert naive > right
+    assert shown["employee_gap"].sum() == right
+
+
+@trap(42)
+def test_a_year_is_not_compared_with_its_december(world: World) -> None:
+    expected = _of_a_year(_computed(world, 2).match, 2021).filter(pl.col("employees_si_december").is_not_null())
+    gap = pl.col("employees_tax") - pl.col("employees_si_december")
+    is_missing = (gap >= 2) & (gap * 10 >= pl.col("employees_tax"))
+
+    naive = set(expected.filter(is_missing)["tax_code"])
+    right = set(expected.filter(pl.col("is_under_declared"))["tax_code"])
+
+    # hidden by December alone, and accused by it alone
+    assert naive - right and right - naive
+    shown = _of_a_year(_shown(world, 2), 2021).filter(pl.col("employees_si_december").is_not_null())
+    assert set(shown.filter(pl.col("is_under_declared"))["tax_code"]) == right
+
+
+def _of_a_year(rows: pl.DataFrame, year: int) -> pl.DataFrame:
+    """Rows of that year's list, without the units on none."""
+    return rows.filter((pl.col("tax_year") == year) & pl.col("submission_id").is_not_null())
+
+
+def _units_called(world: World) -> pl.DataFrame:
+    return world.shown("dim_employer", 2).filter(pl.col("unit_type") != "household").select("name")
