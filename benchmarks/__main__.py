@@ -15,6 +15,7 @@ from warehouse.settings import settings
 _KNOWN = {
     "ingest": "a whole load against plain COPY, dlt and pandas; --rows, --repeat, --no-peers, --profile",
     "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
+    "tax-match": "units of the country against a year's tax codes; --rows are the codes",
 }
 
 
@@ -51,7 +52,11 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
             profile=arguments.profile,
         )  # fmt: skip
     if arguments.repeat is not None or arguments.profile:
-        raise UsageError("ingest-memory runs each size once: leave --repeat and --profile out.")
+        raise UsageError(f"{arguments.name} runs each size once: leave --repeat and --profile out.")
+    if arguments.name == "tax-match":
+        from benchmarks import tax_match  # noqa: PLC0415
+
+        return tax_match.run(folder, codes=arguments.rows or tax_match.DEFAULT_CODES)
     from benchmarks import ingest_memory  # noqa: PLC0415
 
     return ingest_memory.run(folder, rows=arguments.rows or ingest_memory.DEFAULT_ROWS)
