@@ -1,6 +1,6 @@
 -- one row per province, month, indicator and measure that the warehouse computes from detail
 {#- CTEs carry no statistics, the planner would loop over them -#}
-{{ config(slice_by=[], meta={'is_published': false}, pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], meta={'is_published': false}, pre_hook="{{ no_nested_loops() }}") }}
 with head as (
     select * from {{ ref('int_figure__head') }}
 ),

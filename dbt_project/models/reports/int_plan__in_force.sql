@@ -1,7 +1,7 @@
 -- one row per province (or national), month of the plan's year and indicator that has a target
 -- for the year
 {#- CTEs carry no statistics, the planner would loop over them -#}
-{{ config(slice_by=[], meta={'is_published': false}, pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], meta={'is_published': false}, pre_hook="{{ no_nested_loops() }}") }}
 with plan_target as (
     select * from {{ ref('fct_plan_target') }}
     where

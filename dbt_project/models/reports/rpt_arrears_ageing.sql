@@ -1,6 +1,6 @@
 -- one row per province (or national), month whose arrears were sent and ageing band; a unit
 -- counts in one band
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 with input as (
     select * from {{ source('ops', 'input') }}
     where feed = 'arrears' and territory_key is not null

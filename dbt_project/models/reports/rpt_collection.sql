@@ -1,5 +1,5 @@
 -- one row per province (or national), month and insurance group, and group 'total'
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 with attainment as (
     select
         *,

@@ -1,5 +1,5 @@
 -- one row per sender, feed and period that is expected or was sent
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 with input as (
     select * from {{ source('ops', 'input') }}
 ),

@@ -1,5 +1,5 @@
 -- one row per province (or national) and month in which heads or coverage are known
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 {%- set ratios = [
     'si_coverage_pct', 'si_compulsory_coverage_pct', 'si_voluntary_coverage_pct', 'hi_coverage_pct'
 ] -%}

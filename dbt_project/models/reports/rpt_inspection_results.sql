@@ -1,5 +1,5 @@
 -- one row per province (or national), month and inspection kind, and kind 'total'
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 with listed as (
     select * from {{ ref('int_figure__inspection_kind') }}
 ),

@@ -1,5 +1,5 @@
 -- one row per province (or national), month and indicator with an actual or a plan in force
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 with base as (
     select * from {{ ref('int_attainment__base') }}
 ),

@@ -1,6 +1,6 @@
 -- one row per province (or national), month, indicator, measure, comparison and unit that was
 -- reported
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 with reported_indicator as (
     select * from {{ ref('fct_reported_indicator') }}
     where is_latest_in_month and value is not null

@@ -1,5 +1,5 @@
 -- one row per office, commune or agent, month and indicator that has a target for the year
-{{ config(slice_by=[], pre_hook="set local enable_nestloop = off") }}
+{{ config(slice_by=[], pre_hook="{{ no_nested_loops() }}") }}
 with target as (
     select * from {{ ref('int_target__in_force') }}
 ),
