@@ -16,6 +16,8 @@ from warehouse.connection import Connection, connect
 from warehouse.settings import Settings
 
 _KEY = "(select s.value from vault.secret as s where s.name = 'pseudonym')"
+# before persons' numbers became tax codes (July 2025) a household had one of ten digits: its name gives it away
+_IS_HOUSEHOLD_CODE = "(length(r.tax_code) = 12 or r.name ~* '^[[:space:]]*(hộ kinh doanh|hộ kd|hkd)')"
 _IS_HOUSEHOLD = "(r.unit_type = 'household' or length(r.tax_code) = 12)"
 _TAX_CODE = f"case when length(r.tax_code) = 12 then 'P-' || vault.pseudonym({_KEY}, r.tax_code) else r.tax_code end"
 # of a household business the name is its owner's; the token lets two mentions of one be told apart from another
@@ -61,9 +63,9 @@ MASKED = {
     "tax_employers": Masked(
         view="tax_employer_pseudonym",
         replaced={
-            "name": f"case when length(r.tax_code) = 12 then {_HOUSEHOLD_NAME} else r.name end",
+            "name": f"case when {_IS_HOUSEHOLD_CODE} then {_HOUSEHOLD_NAME} else r.name end",
             "tax_code": _TAX_CODE,
-            "address": "case when length(r.tax_code) = 12 then null else r.address end",
+            "address": f"case when {_IS_HOUSEHOLD_CODE} then null else r.address end",
         },
     ),
 }

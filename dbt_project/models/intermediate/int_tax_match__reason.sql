@@ -3,11 +3,33 @@ with tax_match as (
     select * from {{ ref('fct_tax_match') }}
 ),
 
+input as (
+    select * from {{ source('ops', 'input') }}
+),
+
+-- provinces of today of which some list of units is known
+listing_province as (
+    select current_province_code
+    from input
+    where feed = 'employers'
+    group by current_province_code
+),
+
 -- who is closed cannot be visited; a similar name that nobody has confirmed proves nothing; a unit
 -- on no list is not said to have paid anybody
 judged as (
-    select * from tax_match
-    where match_class not in ('closed_or_absconded', 'review', 'not_in_tax_list')
+    select tax_match.*
+    from tax_match
+    left join listing_province
+        on tax_match.current_province_code = listing_province.current_province_code
+    where
+        tax_match.match_class not in ('closed_or_absconded', 'review', 'not_in_tax_list')
+        -- a province that sent no units leaves its codes without one
+        and not (
+            tax_match.is_not_registered
+            and tax_match.current_province_code is not null
+            and listing_province.current_province_code is null
+        )
 ),
 
 final as (

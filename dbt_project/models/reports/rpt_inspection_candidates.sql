@@ -48,9 +48,13 @@ country as (
     group by country_month
 ),
 
+-- a year after the list's own is a slip of the pen, and would take the place of the real one
 latest_tax_year as (
     select max(tax_year) as tax_year
     from tax_match
+    where
+        match_class is distinct from 'not_in_tax_list'
+        and (tax_year > extract(year from as_of_date)) is not true
 ),
 
 weight as (
