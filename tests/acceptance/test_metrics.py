@@ -211,7 +211,7 @@ def test_a_reader_cannot_build_into_what_readers_see(metrics: Metrics) -> None:
     done = metrics.run("dbt", "run", "--select", "dim_month", "--quiet", "--no-use-colors")
 
     assert done.returncode != 0
-    assert "must be owner of view dim_month" in done.stdout
+    assert "bi is made by publishing and only read by target bi" in done.stdout
 
 
 def test_the_night_does_not_know_the_metrics(demo: Demo) -> None:

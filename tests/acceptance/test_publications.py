@@ -48,7 +48,10 @@ def test_a_correction_touches_only_the_slices_of_its_province(demo: Demo, correc
     cut_by_territory = {row for row in made if row[1] is not None}
     assert ("fct_participation", "63-10", "2021-10-01", 1775) in cut_by_territory
     assert {row[1] for row in cut_by_territory} == {"63-10"}
-    assert {row[2] for row in made if row[2] is not None} == {"2021-10-01"}
+    # who stood in which unit is kept by year
+    by_year = {row[2] for row in made if row[0] == "int_employer__si_person_year"}
+    assert by_year == {"2021-01-01"}
+    assert {row[2] for row in made if row[2] is not None} == {"2021-10-01", *by_year}
     assert not [row for row in made if row[0] in {"fct_contribution", "fct_arrears", "int_employer__version"}]
 
 
