@@ -75,10 +75,10 @@ def test_the_memory_benchmark_tells_the_peak_of_a_small_and_a_tenfold_load(home:
 
 def test_without_a_name_the_benchmarks_are_listed_and_an_unknown_name_is_wrong_usage(home: Path) -> None:
     listed = vss(home, "bench")
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "ingest-memory"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "ingest-memory", "tax-match"]
     unknown = vss(home, "bench", "nothing")
     assert unknown.returncode == 2
-    assert unknown.stderr == "vss: There is no benchmark nothing: choose one of ingest, ingest-memory.\n"
+    assert unknown.stderr == "vss: There is no benchmark nothing: choose one of ingest, ingest-memory, tax-match.\n"
 
 
 def test_a_sample_has_the_same_bytes_whatever_it_is_made_after(tmp_path: Path) -> None:
