@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 unexpected error; 2 wrong usage; 3 done, but a submission 
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -14,17 +15,34 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cli import arrivals, bench, database, keys, nights, publishing, reading, reviewing, submissions, synthetic
 from warehouse.errors import VssError
 
-app = typer.Typer(
-    help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
-)
-for group in (database, synthetic, submissions, arrivals, publishing, nights, reading, reviewing, keys, bench):
-    group.register(app)
+HOMES = {
+    "database": ("migrate", "url", "env", "down"),
+    "synthetic": ("synth",),
+    "submissions": ("template", "pack", "check"),
+    "arrivals": ("ingest", "status", "receipt", "release", "reject"),
+    "publishing": ("build", "publish", "rollback"),
+    "nights": ("nightly",),
+    "reading": ("as-of", "report", "headline"),
+    "reviewing": ("review",),
+    "keys": ("keys",),
+    "bench": ("bench",),
+}
 
 
-@app.callback()
+def app(verb: str | None = None) -> typer.Typer:
+    """The command with the file of one verb, so that a verb waits for its own libraries only; with all for no verb."""
+    made = typer.Typer(
+        help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
+    )
+    made.callback()(_options)
+    homes = [home for home, verbs in HOMES.items() if verb in verbs] or HOMES
+    for home in homes:
+        importlib.import_module(f"cli.{home}").register(made)
+    return made
+
+
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")] = False,
 ) -> None:
@@ -36,7 +54,8 @@ def main() -> None:
     """Entry point: errors print one sentence and end in the documented exit code."""
     warnings.simplefilter("ignore")
     try:
-        code = app(standalone_mode=False)
+        verb = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+        code = app(verb)(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except VssError as error:

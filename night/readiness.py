@@ -9,9 +9,6 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-import ingestion.contracts
-import warehouse.migrate
-from ingestion.raw_schema import ensure_raw_tables
 from warehouse import connection, geography, pseudonyms, roles
 from warehouse.errors import UsageError
 from warehouse.settings import PROJECT, Settings
@@ -19,6 +16,10 @@ from warehouse.settings import PROJECT, Settings
 
 def migrate(settings: Settings) -> None:
     """Create or upgrade everything: roles and schemas, raw tables of all contracts, the pseudonym views; idempotent."""
+    # most verbs find everything up to date: they do not wait for the libraries that make it so
+    import warehouse.migrate
+    from ingestion.raw_schema import ensure_raw_tables
+
     warehouse.migrate.migrate(settings)
     ensure_raw_tables(settings)
     pseudonyms.ensure_views(settings)
@@ -55,7 +56,7 @@ def _fingerprint() -> str:
     sources = [
         *sorted((PROJECT / "warehouse" / "migrations").rglob("*.sql")),
         *sorted((PROJECT / "warehouse" / "migrations" / "versions").glob("*.py")),
-        *sorted(Path(ingestion.contracts.__file__).parent.glob("*.yaml")),
+        *sorted((PROJECT / "ingestion" / "contracts").glob("*.yaml")),
         Path(geography.__file__),
         Path(pseudonyms.__file__),
         Path(roles.__file__),

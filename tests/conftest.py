@@ -16,6 +16,22 @@ for _name in [name for name in os.environ if name.startswith(("VSS_", "DBT_", "A
     del os.environ[_name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For two workers (make test): who uses the demo or the small world stays on the worker that made it, longest first
+
+    The other files go one by one to the worker that is free. In one process only the order differs.
+    """
+    order = {"demo": 0, "world": 1}
+
+    def group(item: pytest.Item) -> str:
+        used = getattr(item, "fixturenames", ())
+        return next((name for name in order if name in used), item.nodeid.partition("::")[0])
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: order.get(group(item), len(order)))
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A VSS_HOME that a server of another system user can reach; its server is stopped and it is removed at the end."""

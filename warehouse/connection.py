@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
-import sqlalchemy
 
 from warehouse import server
 from warehouse.errors import UnreachableError, UsageError
 from warehouse.roles import password
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -65,6 +68,8 @@ def open_connection(url: str, *, autocommit: bool = False, is_admin: bool = Fals
 
 def engine(settings: Settings, role: str) -> sqlalchemy.Engine:
     """A SQLAlchemy engine as one role: for libraries that want one (alembic, Great Expectations, pandas)."""
+    import sqlalchemy
+
     return sqlalchemy.create_engine(role_url(settings, role, driver="postgresql+psycopg"), pool_pre_ping=True)
 
 

@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,20 +289,24 @@ def _as_user(server: Server) -> dict[str, Any]:
 
 
 def _system_user() -> str:
-    try:
-        pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        done = subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin",
-             "--user-group", SYSTEM_USER],
-            stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        )  # fmt: skip
-        if done.returncode not in (0, 9):
-            raise UnreachableError(
-                "PostgreSQL does not run as root and its own system user could not be made: run as an ordinary user, "
-                f"or create the system user {SYSTEM_USER}."
-            ) from None
-    return SYSTEM_USER
+    for _ in range(20):
+        try:
+            pwd.getpwnam(SYSTEM_USER)
+        except KeyError:
+            done = subprocess.run(
+                ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell",
+                 "/usr/sbin/nologin", "--user-group", SYSTEM_USER],
+                stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            )  # fmt: skip
+            # another VSS_HOME's first start may hold the lock of the password file at this moment, or have been quicker
+            if done.returncode not in (0, 9):
+                time.sleep(0.5)
+        else:
+            return SYSTEM_USER
+    raise UnreachableError(
+        "PostgreSQL does not run as root and its own system user could not be made: run as an ordinary user, "
+        f"or create the system user {SYSTEM_USER}."
+    )
 
 
 def _traversable(path: Path) -> bool:

@@ -126,7 +126,7 @@ def test_a_folder_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
 def test_every_command_the_guide_names_exists() -> None:
     text = (PROJECT / "docs" / "submission-guide.md").read_text(encoding="utf-8")
     named = {tuple(match) for match in re.findall(r"vss ([a-z-]+)(?: (?<=keys )([a-z]+))?", text)}
-    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    verbs = get_command(app()).commands  # type: ignore[attr-defined]
 
     assert len(named) > 4
     assert [verb for verb, _ in named if verb not in verbs] == []

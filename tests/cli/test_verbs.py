@@ -16,7 +16,7 @@ import pytest
 from builders import Inbox, indicators, participants
 from typer.main import get_command
 
-from cli.main import app
+from cli.main import HOMES, app
 from warehouse import server
 from warehouse.settings import PROJECT, Settings
 
@@ -248,9 +248,16 @@ def test_the_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("verb", sorted(get_command(app).commands))
+@pytest.mark.parametrize("home", sorted(HOMES))
+def test_every_verb_is_found_in_the_file_that_is_its_home(home: str) -> None:
+    alone = get_command(app(HOMES[home][0])).commands
+
+    assert sorted(alone) == sorted(HOMES[home])
+
+
+@pytest.mark.parametrize("verb", sorted(get_command(app()).commands))
 def test_every_verb_explains_itself_without_a_warehouse(verb: str) -> None:
-    command = get_command(app).commands[verb]
+    command = get_command(app()).commands[verb]
     context = command.make_context(verb, [], parent=None, resilient_parsing=True)
     text = command.get_help(context)
     assert command.help
