@@ -9,7 +9,7 @@ HOME_OF_RUNS := $(or $(VSS_HOME),var)
 DEMO := $(HOME_OF_RUNS)/demo_inbox
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-long lint lint-python lint-sql lint-dbt docs bench down clean lock
+.PHONY: help setup demo test test-long lint lint-python lint-sql lint-dbt docs bench up down clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -66,7 +66,10 @@ bench: $(READY) ## measure beside floors and peers (docs/performance.md); let no
 	$(VSS) bench ingest --profile
 	$(VSS) bench ingest-memory
 
-down: ## stop the embedded server
+up: $(READY) ## run everything until make down: Airflow with the schedule on, its UI, report and gate results as pages
+	$(VSS) up
+
+down: ## stop what runs: Airflow, the pages, the embedded server
 	$(VSS) down
 
 clean: ## stop the server and remove everything a run leaves behind

@@ -64,9 +64,11 @@ def _own_schema() -> str:
 
 
 def down() -> None:
-    """Stop the embedded server of this VSS_HOME."""
-    stopped = server.stop(settings())
-    print("Stopped." if stopped else "It was not running.")
+    """Stop what runs for this VSS_HOME: Airflow and the pages of `vss up`, and the embedded server."""
+    from cli import stack
+
+    stopped = [stack.stop(settings()), server.stop(settings())]
+    print("Stopped." if any(stopped) else "It was not running.")
 
 
 def register(app: typer.Typer) -> None:

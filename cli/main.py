@@ -24,6 +24,7 @@ HOMES = {
     "arrivals": ("ingest", "status", "receipt", "release", "reject"),
     "publishing": ("build", "publish", "rollback"),
     "nights": ("nightly",),
+    "stack": ("up",),
     "reading": ("as-of", "report", "headline"),
     "reviewing": ("review",),
     "keys": ("keys",),

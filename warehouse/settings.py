@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     outbox: Path | None = None
     archive: str | None = Field(default=None, description="any fsspec URL")
     port: int | None = Field(default=None, ge=1024, le=65535, description="port of the embedded server")
+    airflow_port: int | None = Field(default=None, ge=1024, le=65535, description="port of Airflow's pages")
+    pages_port: int | None = Field(default=None, ge=1024, le=65535, description="port of report and gate results")
     require_signatures: bool = False
 
     @model_validator(mode="before")

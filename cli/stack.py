@@ -1,0 +1,284 @@
+"""The verb that keeps the warehouse running: Airflow's parts, the pages and the database under one supervisor.
+
+`airflow standalone` orphans its children when it is ended and its log servers listen on all addresses, so the parts
+are started one by one, on 127.0.0.1, by supervisord, which starts a part again that dies and turns its logs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from cli import airflow_process
+from night.readiness import ensure_ready
+from warehouse import server
+from warehouse.errors import UsageError, VssError
+from warehouse.files import secret, write_private
+from warehouse.settings import PROJECT, Settings, settings
+
+USER = "admin"
+_PATIENCE = 600.0
+_BEGINNING = 30.0
+_HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+_SUPERVISOR = """\
+[supervisord]
+nodaemon=false
+pidfile={folder}/supervisord.pid
+logfile={folder}/logs/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=3
+childlogdir={folder}/logs
+directory={project}
+umask=027
+"""
+_PROGRAM = """
+[program:{name}]
+command={command}
+directory={project}
+autorestart=true
+startsecs=5
+startretries=20
+stopasgroup=true
+killasgroup=true
+stopwaitsecs=60
+redirect_stderr=true
+stdout_logfile={folder}/logs/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=5
+"""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts listen, all on 127.0.0.1."""
+
+    airflow: int
+    pages: int
+
+
+def up() -> None:
+    """Run everything until `vss down`: Airflow with the schedule on, its UI, report and gate results as pages."""
+    configured = settings()
+    ensure_ready(configured)
+    airflow_process.migrate_metadata(configured)
+    folder = _folder(configured)
+    ports = _ports(configured, folder)
+    if running(configured) is None:
+        _start(configured, folder, ports)
+        _wait(configured, ports)
+    print(f"Airflow:  http://127.0.0.1:{ports.airflow}  user {USER}, password in {_password_file(configured)}")
+    print(f"Pages:    http://127.0.0.1:{ports.pages}  report, gate results, project")
+    print(f"Logs:     {folder / 'logs'}    Stop: vss down")
+
+
+def stop(configured: Settings) -> bool:
+    """End all parts and wait for them; False when they were not running."""
+    pid = running(configured)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + 120
+    while _is_alive(pid):
+        if time.monotonic() > until:
+            raise VssError(f"Supervisor {pid} does not end: read {_folder(configured) / 'logs'}, then kill it.")
+        time.sleep(0.2)
+    for orphan in _orphans(configured):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(orphan, signal.SIGKILL)
+    return True
+
+
+def running(configured: Settings) -> int | None:
+    """The supervisor's process, None when it does not run; a number that now names another process is not it."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((configured.home / "up" / "supervisord.pid").read_text())
+        if _is_alive(pid) and b"supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    return None
+
+
+def keep_database() -> None:
+    """Start the embedded server again whenever it is down: Airflow's own metadata lies in it."""
+    configured = settings()
+    while True:
+        with contextlib.suppress(VssError):
+            server.ensure_running(configured)
+        time.sleep(5)
+
+
+def scheduler() -> None:
+    """Become Airflow's scheduler; the idle workers of one that was killed wait for nobody and are ended first.
+
+    A worker that still has a task brings it to its end: it reports to the API server, not to its scheduler.
+    """
+    for orphan in _orphans(settings()):
+        with contextlib.suppress(OSError):
+            if b"<idle>" in Path(f"/proc/{orphan}/cmdline").read_bytes():
+                os.kill(orphan, signal.SIGKILL)
+    os.execv(sys.executable, [sys.executable, "-m", "airflow", "scheduler", "--skip-serve-logs"])  # noqa: S606
+
+
+def _orphans(configured: Settings) -> list[int]:
+    """What parts that were killed left behind: processes of a group that the supervisor made, without its leader."""
+    groups: set[int] = set()
+    for log in (_folder(configured) / "logs").glob("supervisord.log*"):
+        text = log.read_text(encoding="utf-8", errors="replace")
+        groups.update(int(pid) for pid in re.findall(r"spawned: '[a-z-]+' with pid (\d+)", text))
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            group = int((place / "stat").read_text().rpartition(")")[2].split()[2])
+            if group in groups and not _is_alive(group) and (place / "cwd").resolve() == PROJECT:
+                found.append(int(place.name))
+    return found
+
+
+def _start(configured: Settings, folder: Path, ports: Ports) -> None:
+    python = sys.executable
+    programs = {
+        "api-server": f"{python} -m airflow api-server --host 127.0.0.1 --port {ports.airflow} --workers 1",
+        "scheduler": f'{python} -c "from cli.stack import scheduler; scheduler()"',
+        "dag-processor": f"{python} -m airflow dag-processor",
+        "triggerer": f"{python} -m airflow triggerer --skip-serve-logs",
+        "pages": f"{python} -m uvicorn --factory reporting.pages:app --host 127.0.0.1 --port {ports.pages}"
+        " --log-level warning --no-access-log",
+    }
+    if configured.is_embedded:
+        programs["database"] = f'{python} -c "from cli.stack import keep_database; keep_database()"'
+    conf = _SUPERVISOR.format(folder=folder, project=PROJECT) + "".join(
+        _PROGRAM.format(name=name, command=command, folder=folder, project=PROJECT)
+        for name, command in programs.items()
+    )
+    (folder / "supervisord.conf").write_text(conf, encoding="utf-8")
+    write_private(_password_file(configured), json.dumps({USER: secret(configured.home / "secrets" / "airflow_admin")}))
+    done = subprocess.run(
+        [python, "-m", "supervisor.supervisord", "-c", str(folder / "supervisord.conf")],
+        env=_environment(configured, ports), cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise VssError(f"The supervisor did not start: {done.stderr.strip().splitlines()[-1:]}; see {folder / 'logs'}.")
+
+
+def _environment(configured: Settings, ports: Ports) -> Mapping[str, str]:
+    return airflow_process.environment(configured) | {
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports.airflow}/execution/",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{ports.airflow}",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(configured)),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _wait(configured: Settings, ports: Ports) -> None:
+    """Until Airflow says that all its parts are healthy and the pages answer."""
+    begun = time.monotonic()
+    missing: tuple[str, ...] = (*_HEALTHY, "pages")
+    while (waited := time.monotonic() - begun) < _PATIENCE:
+        missing = _unhealthy(ports)
+        if not missing:
+            return
+        # the supervisor's number is on file a moment after it has begun
+        if running(configured) is None and waited > _BEGINNING:
+            break
+        time.sleep(1)
+    raise VssError(
+        f"Not running after {waited:.0f} s: {', '.join(missing)}. Read {_folder(configured) / 'logs'}, mend it, "
+        "then `vss down` and `vss up`."
+    )
+
+
+def _unhealthy(ports: Ports) -> tuple[str, ...]:
+    found: dict[str, dict[str, str]] = {}
+    health = f"http://127.0.0.1:{ports.airflow}/api/v2/monitor/health"
+    with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(health, timeout=5) as answer:
+        found = json.load(answer)
+    missing = [part for part in _HEALTHY if (found.get(part) or {}).get("status") != "healthy"]
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{ports.pages}/", timeout=5).close()
+    except urllib.error.HTTPError:
+        pass
+    except OSError:
+        missing.append("pages")
+    return tuple(missing)
+
+
+def _ports(configured: Settings, folder: Path) -> Ports:
+    """The ports of the last time, if nobody else has taken them; what the settings name goes before."""
+    known: dict[str, int] = {}
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads((folder / "ports.json").read_text())
+    if running(configured) is not None:
+        return Ports(known["airflow"], known["pages"])
+    taken: list[int] = []
+
+    def choose(name: str, wanted: int | None, usual: int) -> int:
+        if wanted is not None:
+            if _is_busy(wanted):
+                raise UsageError(f"Port {wanted} of 127.0.0.1 is in use: set VSS_{name.upper()}_PORT to a free one.")
+            return wanted
+        for port in (known.get(name, usual), usual, 0):
+            if port not in taken and not _is_busy(port):
+                taken.append(port or _free())
+                return taken[-1]
+        raise AssertionError("a free port is always found")
+
+    ports = Ports(choose("airflow", configured.airflow_port, 8080), choose("pages", configured.pages_port, 8090))
+    (folder / "ports.json").write_text(json.dumps({"airflow": ports.airflow, "pages": ports.pages}))
+    return ports
+
+
+def _is_busy(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _folder(configured: Settings) -> Path:
+    folder = configured.home / "up"
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _password_file(configured: Settings) -> Path:
+    return configured.home / "secrets" / "airflow_passwords.json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this file."""
+    app.command()(up)
