@@ -10,10 +10,11 @@ from starlette.staticfiles import StaticFiles
 
 from warehouse.settings import settings
 
-_FOLDERS = {
-    "report": "Morning report",
-    "data_docs": "Gate results",
-    "docs": "The dbt project: models, columns, lineage",
+_PAGES = {
+    "report/index.html": "Morning report",
+    "data_docs/index.html": "Gate results",
+    "docs/dbt.html": "The dbt project: models, columns, tests",
+    "docs/lineage/index.html": "Where each column comes from",
 }
 
 
@@ -22,16 +23,14 @@ def app() -> Starlette:
     home = settings().home
 
     def index(_: Request) -> HTMLResponse:
-        there = [name for name in _FOLDERS if (home / name / "index.html").exists()]
-        lines = "".join(f'<li><a href="{name}/">{_FOLDERS[name]}</a></li>' for name in there)
+        there = [page for page in _PAGES if (home / page).exists()]
+        lines = "".join(f'<li><a href="{page}">{_PAGES[page]}</a></li>' for page in there)
         body = f"<ul>{lines}</ul>" if there else "<p>Nothing is published yet: the first night writes the report.</p>"
         return HTMLResponse(
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>VSS Warehouse</title>'
             f"<h1>VSS Warehouse</h1>{body}</html>"
         )
 
-    mounts = [
-        Mount(f"/{name}", StaticFiles(directory=home / name, html=True, check_dir=False), name=name)
-        for name in _FOLDERS
-    ]
+    folders = sorted({page.partition("/")[0] for page in _PAGES})
+    mounts = [Mount(f"/{name}", StaticFiles(directory=home / name, html=True, check_dir=False)) for name in folders]
     return Starlette(routes=[Route("/", index), *mounts])
