@@ -15,7 +15,7 @@ from warehouse.settings import settings
 _KNOWN = {
     "ingest": "a whole load against plain COPY, dlt and pandas; --rows, --repeat, --no-peers, --profile",
     "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
-    "tax-match": "units of the country against a year's tax codes; --rows are the codes",
+    "tax-match": "units of the country against a year's tax codes, beside splink; --rows are the codes, --no-peers",
 }
 
 
@@ -56,7 +56,7 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
     if arguments.name == "tax-match":
         from benchmarks import tax_match  # noqa: PLC0415
 
-        return tax_match.run(folder, codes=arguments.rows or tax_match.DEFAULT_CODES)
+        return tax_match.run(folder, codes=arguments.rows or tax_match.DEFAULT_CODES, peers=arguments.peers)
     from benchmarks import ingest_memory  # noqa: PLC0415
 
     return ingest_memory.run(folder, rows=arguments.rows or ingest_memory.DEFAULT_ROWS)

@@ -1,6 +1,7 @@
-"""What others would use to bring the same rows into the same PostgreSQL: dlt and pandas. Neither checks anything.
+"""What others would use for the same work: dlt and pandas to bring rows into PostgreSQL, splink to match records.
 
-dlt is not part of the warehouse: it gets an environment of its own under VSS_HOME/bench/peers, and a process.
+dlt and splink are not part of the warehouse: they have an environment of their own under VSS_HOME/bench/peers, and run
+in a process of their own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
+import polars as pl
 from psycopg import sql
 
 from benchmarks.results import Way
@@ -33,6 +35,7 @@ _DLT_ROWS = 2_000_000
 _TO_SQL_ROWS = 200_000
 _MULTI_ROWS = 20_000
 _MULTI_CHUNK = 1_000
+_COMPARED = ("unique_id", "tax_code", "name", "province_code")
 
 
 def pandas_ways(settings: Settings, samples: Path, *, rows: int) -> list[Way]:
@@ -64,7 +67,7 @@ def pandas_ways(settings: Settings, samples: Path, *, rows: int) -> list[Way]:
 
 def dlt_ways(settings: Settings, folder: Path, samples: Path, *, rows: int, remarks: list[str]) -> list[Way]:
     """dlt with an Arrow table, as parquet through ADBC and as CSV; none, and a remark, where it cannot be installed."""
-    python = _environment(folder, remarks)
+    python = _environment(folder, "dlt", remarks)
     if python is None:
         return []
     count = min(rows, _DLT_ROWS)
@@ -93,7 +96,36 @@ def dlt_ways(settings: Settings, folder: Path, samples: Path, *, rows: int, rema
     return ways
 
 
-def _environment(folder: Path, remarks: list[str]) -> Path | None:
+def splink_way(
+    folder: Path, place: Path, *, units: pl.DataFrame, codes: pl.DataFrame, remarks: list[str]
+) -> tuple[Way, pl.DataFrame] | None:
+    """splink on DuckDB over the same rows, one thread; nothing, and a remark, where it cannot be installed or fails.
+
+    `units` and `codes` have tax_code, name and province_code. Returns its time and the pairs it takes for one employer:
+    `code_id` and `unit_id`, the numbers of their rows from 0. Its files lie in `place`.
+    """
+    python = _environment(folder, "splink", remarks)
+    if python is None:
+        return None
+    files = {name: place / f"splink_{name}.parquet" for name in ("units", "codes", "pairs")}
+    for name, frame in (("units", units), ("codes", codes)):
+        frame.with_row_index("unique_id").select(_COMPARED).write_parquet(files[name])
+    done = subprocess.run(
+        [str(python), str(_HERE / "splink_peer.py"), *(str(files[name]) for name in ("units", "codes", "pairs"))],
+        env={"PATH": os.environ["PATH"], "HOME": str(place)},
+        cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        log = folder / "splink.log"
+        log.write_text(done.stderr, encoding="utf-8")
+        remarks.append(f"splink failed and has no row: read {log}.")
+        return None
+    found = json.loads(done.stdout.splitlines()[-1])
+    name = f"splink {found['version']} on DuckDB: same code, alike names"
+    return Way(name, codes.height, (found["seconds"],), (found["cpu_seconds"],)), pl.read_parquet(files["pairs"])
+
+
+def _environment(folder: Path, peer: str, remarks: list[str]) -> Path | None:
     """The interpreter of the peers' environment, made on first use and whenever the lock has changed."""
     place = folder / "peers"
     python = place / "bin" / "python"
@@ -112,7 +144,7 @@ def _environment(folder: Path, remarks: list[str]) -> Path | None:
         for step in steps:
             if subprocess.run(step, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False).returncode:
                 shutil.rmtree(place, ignore_errors=True)
-                remarks.append(f"dlt could not be installed and has no row: read {log}.")
+                remarks.append(f"{peer} could not be installed and has no row: read {log}.")
                 return None
     ready.write_text(wanted, encoding="utf-8")
     return python

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.peers import splink_way
 from benchmarks.results import Result, Target, Way
 from benchmarks.workplace import WrongResultError, temporary_warehouse
 from ingestion.decision import settle
@@ -20,7 +21,7 @@ from night import publishing
 from synth.submission import Submission, at, write
 from synth.tax_scale import MatchFrames, match_frames
 from warehouse import roles
-from warehouse.connection import connect
+from warehouse.connection import admin_url, connect, open_connection
 from warehouse.settings import Settings
 
 DEFAULT_CODES = 550_000
@@ -35,12 +36,18 @@ _FLOOR = (
 )
 
 
-def run(folder: Path, *, codes: int) -> Result:
-    """Load both sides, build, and time the three models of the match; precision and recall against planted truth."""
+def run(folder: Path, *, codes: int, peers: bool = True) -> Result:
+    """Load both sides, build, and time the three models of the match; precision and recall against planted truth.
+
+    The server uses one process a query, so seconds are those of one core. With `peers`, splink matches the same rows in
+    the same run, on one thread.
+    """
     frames = match_frames(codes=codes, units=int(codes * _UNITS_A_CODE))
     result = Result("tax-match", codes)
     with temporary_warehouse(folder) as settings:
         _load(settings, frames)
+        with open_connection(admin_url(settings), autocommit=True) as admin:
+            admin.execute("alter role vss_transformer set max_parallel_workers_per_gather = 0")
         print("building", file=sys.stderr, flush=True)
         if publishing.build(settings, "bench") is None:
             raise WrongResultError("There was nothing to build: nothing of the sample was accepted.")
@@ -50,6 +57,12 @@ def run(folder: Path, *, codes: int) -> Result:
             Way("match: ladder, queue of names, classes", codes, (sum(seconds.values()),), (0.0,)),
         ]
         quality = _quality(settings, frames.truth)
+        remarks: list[str] = []
+        if peers:
+            peer = splink_way(folder, settings.home, units=frames.employers, codes=frames.tax_list, remarks=remarks)
+            if peer is not None:
+                result.ways.append(peer[0])
+                remarks += _of_peer(found_by_peer(frames.truth, peer[1]))
     result.facts = {"units": frames.employers.height, "seconds": seconds, "quality": quality}
     total = sum(seconds.values())
     exact = min(min(quality[rule]) for rule in _EXACT)
@@ -63,7 +76,37 @@ def run(folder: Path, *, codes: int) -> Result:
     result.remarks += [
         f"{name}: precision {precision:.4f}, recall {recall:.4f}" for name, (precision, recall) in quality.items()
     ]
+    result.remarks += remarks
     return result
+
+
+def found_by_peer(truth: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
+    """Of a peer's pairs (`code_id`, `unit_id`, row numbers) the share that is right, and by rung the share it finds.
+
+    `truth` has a row a code in the order of the list, as `match_frames` gives it; codes to be found by name only are
+    `review`. A pair is right when its unit is the code's.
+    """
+    right = truth.with_row_index("code_id").join(
+        pairs.select(pl.col("code_id").cast(pl.UInt32), pl.col("unit_id").cast(pl.Int64).alias("unit_row")),
+        on=["code_id", "unit_row"], how="semi",
+    )  # fmt: skip
+    planted = truth.with_row_index("code_id").with_columns(
+        rung=pl.when(pl.col("expected_class") == "review").then(pl.lit("review")).otherwise(pl.col("expected_rule"))
+    )  # fmt: skip
+    found = {"precision": round(right.height / max(1, pairs.height), 4)}
+    for rung in (*_EXACT, "review"):
+        of_rung = planted.filter(pl.col("rung") == rung)
+        found[rung] = round(of_rung.join(right, on="code_id", how="semi").height / max(1, of_rung.height), 4)
+    return found
+
+
+def _of_peer(found: dict[str, float]) -> list[str]:
+    shares = ", ".join(f"{name} {share:.4f}" for name, share in found.items() if name != "precision")
+    return [
+        f"splink: precision of its pairs {found['precision']:.4f}; found of each rung: {shares}.",
+        "splink compares codes and names in one step, one thread, tables in memory; it has no rungs for branches and"
+        " parents, no months, no heads, no queue that waits for a person, and keeps nothing in the warehouse.",
+    ]
 
 
 def _load(settings: Settings, frames: MatchFrames) -> None:

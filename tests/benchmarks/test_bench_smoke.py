@@ -20,6 +20,7 @@ from benchmarks.load_profile import LoadProfile, load_profile
 from benchmarks.peers import DLT_IS_QUIET, pandas_ways
 from benchmarks.results import Result, Way, table
 from benchmarks.sample import good_rows, plain_file, sample, submission, with_bad_rows
+from benchmarks.tax_match import found_by_peer
 from benchmarks.workplace import WrongResultError, empty, require_loaded, temporary_warehouse
 from ingestion.inbox import read_folder
 from ingestion.load import load_submission
@@ -164,10 +165,26 @@ def test_the_table_shows_each_way_beside_the_floor() -> None:
     assert lines[2].split() == ["ours", "500", "2.00", "0.25", "0.2", "0.500"]
 
 
+def test_a_peer_is_right_about_a_code_only_with_the_unit_that_is_the_code_s() -> None:
+    truth = pl.DataFrame(
+        {
+            "tax_code": ["a", "b", "c", "d"],
+            "expected_class": ["matched", "matched", "review", "not_registered"],
+            "expected_rule": ["exact_code", "exact_code", None, None],
+            "unit_row": [10, 11, 12, None],
+        }
+    )
+    # right by code, the wrong unit, right by name, a code that has none
+    pairs = pl.DataFrame({"code_id": [0, 1, 2, 3], "unit_id": [10, 12, 12, 13]})
+    found = found_by_peer(truth, pairs)
+    assert (found["precision"], found["exact_code"], found["review"], found["personal_id"]) == (0.5, 0.5, 1.0, 0.0)
+
+
 def test_the_peers_lock_pins_every_package_with_hashes_and_dlt_s_telemetry_is_off() -> None:
     lock = (PROJECT / "benchmarks" / "requirements-peers.lock").read_text(encoding="utf-8")
     pins = [line for line in lock.splitlines() if line and line[0] not in "# "]
     assert pins
     assert all("==" in line and line.endswith("\\") for line in pins)
-    assert "\ndlt==" not in (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+    own = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+    assert all(f"\n{peer}==" in lock and f"\n{peer}==" not in own for peer in ("dlt", "splink"))
     assert DLT_IS_QUIET["RUNTIME__DLTHUB_TELEMETRY"] == "false"

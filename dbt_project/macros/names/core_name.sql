@@ -11,7 +11,7 @@
         {%- set written.out = "regexp_replace(" ~ written.out ~ ", '\\m" ~ short ~ "\\M', '" ~ long ~ "', 'g')" -%}
     {%- endfor -%}
     btrim(regexp_replace(
-        regexp_replace({{ written.out }}, '\m({{ legal_forms() | join("|") }})\M', ' ', 'g'),
+        regexp_replace({{ written.out }}, '\m(?:{{ legal_forms() | join("|") }})\M', ' ', 'g'),
         ' +', ' ', 'g'
     ))
 {%- endmacro %}

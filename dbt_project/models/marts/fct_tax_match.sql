@@ -57,30 +57,42 @@ threshold_year as (
     group by closing.year_end
 ),
 
--- whom a row is about: a tax code, or a unit without one. `subject` is unique within a tax year
+-- whom a row is about, in one number for the many joins: a tax code of a year from 1 upwards, a
+-- unit without one from -1 downwards
+numbered_code as (
+    select
+        row_number() over () as subject_no,
+        tax_employer.*
+    from tax_employer
+),
+
 subject_unit as (
     select
-        tax_year,
-        tax_code as subject,
-        tax_code,
-        match_rule,
-        employer_id,
-        employer_key,
-        si_unit_code,
-        territory_key,
-        province_key,
-        province_code,
-        current_province_code,
-        status,
-        industry_code,
+        numbered_code.subject_no,
+        matched_unit.tax_year,
+        matched_unit.tax_code,
+        matched_unit.match_rule,
+        matched_unit.employer_id,
+        matched_unit.employer_key,
+        matched_unit.si_unit_code,
+        matched_unit.territory_key,
+        matched_unit.province_key,
+        matched_unit.province_code,
+        matched_unit.current_province_code,
+        matched_unit.status,
+        matched_unit.industry_code,
         null as name,
-        months,
-        tax_code_count
+        matched_unit.months,
+        matched_unit.tax_code_count
     from matched_unit
+    inner join numbered_code
+        on
+            matched_unit.tax_year = numbered_code.tax_year
+            and matched_unit.tax_code = numbered_code.tax_code
     union all
     select
+        -row_number() over () as subject_no,
         employer_year.tax_year,
-        employer_year.employer_id::text as subject,
         employer_year.tax_code,
         null as match_rule,
         employer_year.employer_id,
@@ -124,8 +136,8 @@ province_year as (
 -- of them was in force yet or any more, all that cover the ground
 subject_province as (
     select
+        subject_unit.subject_no,
         subject_unit.tax_year,
-        subject_unit.subject,
         subject_unit.current_province_code,
         bit_and(
             calendar.months_published | ({{ whole_year() }} - calendar.months_in_force)
@@ -144,83 +156,81 @@ subject_province as (
             subject_unit.tax_year = province_year.tax_year
             and subject_unit.current_province_code = province_year.current_province_code
     group by
-        subject_unit.tax_year, subject_unit.subject, subject_unit.current_province_code
+        subject_unit.subject_no, subject_unit.tax_year, subject_unit.current_province_code
 ),
 
 used as (
     select
-        tax_year,
-        subject,
+        subject_no,
         bit_and(months) as months
     from subject_province
-    group by tax_year, subject
+    group by subject_no
+),
+
+-- nothing is read of units of which no month counts
+used_unit as (
+    select
+        subject_unit.subject_no,
+        subject_unit.tax_year,
+        subject_unit.employer_id,
+        subject_unit.months & used.months as months
+    from subject_unit
+    inner join used on subject_unit.subject_no = used.subject_no
+    where subject_unit.months & used.months > 0
 ),
 
 -- a person in two units of one code counts once a month
 subject_person as (
     select
-        subject_unit.tax_year,
-        subject_unit.subject,
+        used_unit.subject_no,
         person.participant_key,
-        bit_or(person.months & subject_unit.months & used.months) as months
-    from subject_unit
-    inner join used
-        on
-            subject_unit.tax_year = used.tax_year
-            and subject_unit.subject = used.subject
+        bit_or(person.months & used_unit.months) as months
+    from used_unit
     inner join person
         on
-            subject_unit.employer_id = person.employer_id
-            and make_date(subject_unit.tax_year, 1, 1) = person.month
-    group by subject_unit.tax_year, subject_unit.subject, person.participant_key
+            used_unit.employer_id = person.employer_id
+            and make_date(used_unit.tax_year, 1, 1) = person.month
+    group by used_unit.subject_no, person.participant_key
 ),
 
 head as (
     select
-        tax_year,
-        subject,
+        subject_no,
         sum({{ months_in('months') }}) as person_months,
         count(*) filter (where months & 2048 > 0) as persons_december,
         count(*) filter (where months > 0) as persons_distinct
     from subject_person
-    group by tax_year, subject
+    group by subject_no
 ),
 
 -- heads and wages of each unit in the months that count
 unit_sum as (
     select
-        subject_unit.tax_year,
-        subject_unit.subject,
-        subject_unit.employer_id,
+        used_unit.subject_no,
+        used_unit.employer_id,
         sum(unit_month.persons) as person_months,
         sum(unit_month.wage_base_vnd) as wage_base_vnd
-    from subject_unit
-    inner join used
-        on
-            subject_unit.tax_year = used.tax_year
-            and subject_unit.subject = used.subject
+    from used_unit
     inner join unit_month
         on
-            subject_unit.employer_id = unit_month.employer_id
-            and subject_unit.tax_year = extract(year from unit_month.month)
-            and subject_unit.months & used.months & {{ month_bit('unit_month.month') }} > 0
-    group by subject_unit.tax_year, subject_unit.subject, subject_unit.employer_id
+            used_unit.employer_id = unit_month.employer_id
+            and used_unit.tax_year = extract(year from unit_month.month)
+            and used_unit.months & {{ month_bit('unit_month.month') }} > 0
+    group by used_unit.subject_no, used_unit.employer_id
 ),
 
 wage as (
     select
-        tax_year,
-        subject,
+        subject_no,
         sum(wage_base_vnd) as wage_base_vnd
     from unit_sum
-    group by tax_year, subject
+    group by subject_no
 ),
 
 -- the last month end of the year for which a province's arrears are published: the highest bit
 arrears_month as (
     select
-        tax_year,
-        subject,
+        subject_no,
         current_province_code,
         make_date(
             tax_year, length(ltrim(months_of_arrears::bit(12)::text, '0')), 1
@@ -231,8 +241,7 @@ arrears_month as (
 
 owed as (
     select
-        subject_unit.tax_year,
-        subject_unit.subject,
+        subject_unit.subject_no,
         coalesce(sum(arrears.principal_vnd), 0)::bigint as arrears_vnd,
         coalesce(sum(arrears.overdue_vnd), 0)::bigint as overdue_vnd,
         coalesce(
@@ -242,19 +251,18 @@ owed as (
     from subject_unit
     inner join arrears_month
         on
-            subject_unit.tax_year = arrears_month.tax_year
-            and subject_unit.subject = arrears_month.subject
+            subject_unit.subject_no = arrears_month.subject_no
             and subject_unit.current_province_code = arrears_month.current_province_code
     left join arrears
         on
             subject_unit.employer_id = arrears.employer_id
             and arrears_month.month = arrears.month
-    group by subject_unit.tax_year, subject_unit.subject
+    group by subject_unit.subject_no
 ),
 
 -- the unit that stands for all that are matched: the one with most persons
 main_unit as (
-    select distinct on (subject_unit.tax_year, subject_unit.subject)
+    select distinct on (subject_unit.subject_no)
         subject_unit.*,
         count(*) over subject as unit_count,
         bool_and(subject_unit.status = 'absconded') over subject as is_absconded,
@@ -262,13 +270,11 @@ main_unit as (
     from subject_unit
     left join unit_sum
         on
-            subject_unit.tax_year = unit_sum.tax_year
-            and subject_unit.subject = unit_sum.subject
+            subject_unit.subject_no = unit_sum.subject_no
             and subject_unit.employer_id = unit_sum.employer_id
-    window subject as (partition by subject_unit.tax_year, subject_unit.subject)
+    window subject as (partition by subject_unit.subject_no)
     order by
-        subject_unit.tax_year asc,
-        subject_unit.subject asc,
+        subject_unit.subject_no asc,
         unit_sum.person_months desc nulls last,
         subject_unit.si_unit_code asc,
         subject_unit.territory_key asc
@@ -299,9 +305,9 @@ in_review as (
 -- everything that is known of a tax code or of a unit on no list, before it is judged
 compared as (
     select
-        coalesce(tax_employer.tax_year, main_unit.tax_year) as tax_year,
-        coalesce(tax_employer.tax_code, main_unit.tax_code) as tax_code,
-        tax_employer.tax_code is not null as is_in_tax_list,
+        coalesce(numbered_code.tax_year, main_unit.tax_year) as tax_year,
+        coalesce(numbered_code.tax_code, main_unit.tax_code) as tax_code,
+        numbered_code.tax_code is not null as is_in_tax_list,
         main_unit.employer_id is not null as has_unit,
         in_review.tax_code is not null as is_in_review,
         main_unit.match_rule,
@@ -311,30 +317,30 @@ compared as (
         coalesce(main_unit.most_tax_codes, 0)::integer as tax_code_count,
         coalesce(main_unit.is_absconded, false) as is_absconded,
         case
-            when main_unit.employer_id is null then tax_employer.province_key
+            when main_unit.employer_id is null then numbered_code.province_key
             else main_unit.province_key
         end as province_key,
         case
-            when main_unit.employer_id is null then tax_employer.province_code
+            when main_unit.employer_id is null then numbered_code.province_code
             else main_unit.province_code
         end as province_code,
         case
-            when main_unit.employer_id is null then tax_employer.current_province_code
+            when main_unit.employer_id is null then numbered_code.current_province_code
             else main_unit.current_province_code
         end as current_province_code,
-        coalesce(tax_employer.name, main_unit.name) as tax_name,
-        tax_employer.status as tax_status,
-        tax_employer.status_date as tax_status_date,
-        tax_employer.supplement_no,
-        coalesce(tax_employer.industry_code, main_unit.industry_code) as industry_code,
-        tax_employer.employees_paid,
-        tax_employer.employees_with_contract as employees_tax,
-        tax_employer.income_paid_vnd,
-        tax_employer.is_cit_finalised,
-        tax_employer.cit_filing_date,
-        tax_employer.as_of_date,
-        tax_employer.submission_id,
-        tax_employer.row_no,
+        coalesce(numbered_code.name, main_unit.name) as tax_name,
+        numbered_code.status as tax_status,
+        numbered_code.status_date as tax_status_date,
+        numbered_code.supplement_no,
+        coalesce(numbered_code.industry_code, main_unit.industry_code) as industry_code,
+        numbered_code.employees_paid,
+        numbered_code.employees_with_contract as employees_tax,
+        numbered_code.income_paid_vnd,
+        numbered_code.is_cit_finalised,
+        numbered_code.cit_filing_date,
+        numbered_code.as_of_date,
+        numbered_code.submission_id,
+        numbered_code.row_no,
         case
             when main_unit.employer_id is null then coalesce(listed_province.months, 0)
             else coalesce(used.months, 0)
@@ -347,28 +353,21 @@ compared as (
         owed.overdue_vnd,
         owed.has_arrears,
         owed.arrears_month
-    from tax_employer
-    full join main_unit
-        on
-            tax_employer.tax_year = main_unit.tax_year
-            and tax_employer.tax_code = main_unit.subject
+    from numbered_code
+    full join main_unit on numbered_code.subject_no = main_unit.subject_no
     left join in_review
         on
-            tax_employer.tax_year = in_review.tax_year
-            and tax_employer.tax_code = in_review.tax_code
-    -- one row a tax year and subject each: cannot fan out
-    left join used
-        on main_unit.tax_year = used.tax_year and main_unit.subject = used.subject
-    left join head
-        on main_unit.tax_year = head.tax_year and main_unit.subject = head.subject
-    left join wage
-        on main_unit.tax_year = wage.tax_year and main_unit.subject = wage.subject
-    left join owed
-        on main_unit.tax_year = owed.tax_year and main_unit.subject = owed.subject
+            numbered_code.tax_year = in_review.tax_year
+            and numbered_code.tax_code = in_review.tax_code
+    -- one row a subject each: cannot fan out
+    left join used on main_unit.subject_no = used.subject_no
+    left join head on main_unit.subject_no = head.subject_no
+    left join wage on main_unit.subject_no = wage.subject_no
+    left join owed on main_unit.subject_no = owed.subject_no
     left join listed_province
         on
-            tax_employer.tax_year = listed_province.tax_year
-            and tax_employer.territory_key = listed_province.territory_key
+            numbered_code.tax_year = listed_province.tax_year
+            and numbered_code.territory_key = listed_province.territory_key
 ),
 
 counted as (

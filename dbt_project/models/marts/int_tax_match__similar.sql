@@ -25,6 +25,7 @@ threshold as (
 -- what is closed or pays nobody needs no unit; a person's name is not compared
 open_code as (
     select
+        row_number() over () as code_no,
         tax_employer.tax_year,
         tax_employer.tax_code,
         tax_employer.name,
@@ -46,6 +47,7 @@ open_code as (
 
 open_unit as (
     select
+        -row_number() over () as unit_no,
         employer_year.tax_year,
         employer_year.employer_id,
         employer_year.si_unit_code,
@@ -89,84 +91,112 @@ threshold_year as (
     group by open_year.tax_year
 ),
 
+-- 'Xây dựng số 4' and 'Xây dựng số 5' are two firms, however alike the rest (R18): names meet
+-- only within one province and one set of numbers
+bearer as (
+    select
+        code_no as bearer_no,
+        tax_year,
+        current_province_code,
+        core_name,
+        {{ digit_words('core_name') }} as numbers,
+        core_address is not null as has_address
+    from open_code
+    union all
+    select
+        unit_no as bearer_no,
+        tax_year,
+        current_province_code,
+        core_name,
+        {{ digit_words('core_name') }} as numbers,
+        core_address is not null as has_address
+    from open_unit
+),
+
+block as (
+    select
+        row_number() over () as block_no,
+        tax_year,
+        current_province_code,
+        numbers
+    from bearer
+    group by tax_year, current_province_code, numbers
+    having bool_or(bearer_no > 0) and bool_or(bearer_no < 0)
+),
+
 -- names as sets of trigrams, the rarest first. Two sets that are alike by at least t share one of
 -- the first n - ceil(t * n) + 1 of either, in any order that is the same for both: only names that
 -- do are compared, and none that is alike is missed
 trigram as (
     select
-        tax_year,
-        current_province_code,
-        tax_code as subject,
-        true as is_code,
-        core_address is not null as has_address,
-        unnest(show_trgm(core_name)) as trigram
-    from open_code
-    union all
-    select
-        tax_year,
-        current_province_code,
-        employer_id::text as subject,
-        false as is_code,
-        core_address is not null as has_address,
-        unnest(show_trgm(core_name)) as trigram
-    from open_unit
+        bearer.bearer_no,
+        block.block_no,
+        case
+            when bearer.has_address then least(threshold_year.of_name, threshold_year.of_both)
+            else threshold_year.of_name
+        end as threshold,
+        unnest(show_trgm(bearer.core_name)) as trigram
+    from bearer
+    inner join block
+        on
+            bearer.tax_year = block.tax_year
+            and bearer.current_province_code = block.current_province_code
+            and bearer.numbers = block.numbers
+    inner join threshold_year on bearer.tax_year = threshold_year.tax_year
 ),
 
-counted_trigram as (
+numbered_trigram as (
     select
-        *,
-        count(*) over (partition by tax_year, current_province_code, trigram) as names,
-        count(*) over (partition by tax_year, is_code, subject) as trigrams
+        block_no,
+        trigram,
+        row_number() over (order by count(*) asc) as trigram_no
     from trigram
+    group by block_no, trigram
 ),
 
-ranked_trigram as (
+placed_trigram as (
     select
-        *,
-        row_number() over (
-            partition by tax_year, is_code, subject order by names asc, trigram asc
-        ) as place
-    from counted_trigram
+        trigram.bearer_no,
+        trigram.threshold,
+        numbered_trigram.trigram_no,
+        row_number() over name as place,
+        count(*) over (partition by trigram.bearer_no) as trigrams
+    from trigram
+    inner join numbered_trigram
+        on
+            trigram.block_no = numbered_trigram.block_no
+            and trigram.trigram = numbered_trigram.trigram
+    window name as (partition by trigram.bearer_no order by numbered_trigram.trigram_no asc)
 ),
 
 telling_trigram as (
-    select ranked_trigram.*
-    from ranked_trigram
-    inner join threshold_year on ranked_trigram.tax_year = threshold_year.tax_year
-    where
-        ranked_trigram.place
-        <= ranked_trigram.trigrams + 1
-        - ceil(
-            ranked_trigram.trigrams
-            * case
-                when ranked_trigram.has_address then threshold_year.of_both
-                else threshold_year.of_name
-            end
-        )
+    select *
+    from placed_trigram
+    where place <= trigrams + 1 - ceil(trigrams * threshold)
 ),
 
+-- what two names can share beyond their first trigram in common are those behind it
 sharing_a_trigram as (
     select
-        code.tax_year,
-        code.subject as tax_code,
-        unit.subject::uuid as employer_id
+        code.bearer_no as code_no,
+        unit.bearer_no as unit_no
     from telling_trigram as code
     inner join telling_trigram as unit
         on
-            code.tax_year = unit.tax_year
-            and code.current_province_code = unit.current_province_code
-            and code.trigram = unit.trigram
-    where code.is_code and not unit.is_code
+            code.trigram_no = unit.trigram_no
+            and (1 + least(code.trigrams - code.place, unit.trigrams - unit.place))
+            * (1 + greatest(code.threshold, unit.threshold))
+            >= greatest(code.threshold, unit.threshold) * (code.trigrams + unit.trigrams)
+    where code.bearer_no > 0 and unit.bearer_no < 0
     -- they may share several
-    group by code.tax_year, code.subject, unit.subject
+    group by code.bearer_no, unit.bearer_no
 ),
 
 -- a code of an unknown province meets the whole country, and only names that are the same
 of_the_same_name as (
     select
-        open_code.tax_year,
-        open_code.tax_code,
-        open_unit.employer_id
+        open_code.code_no,
+        open_unit.unit_no
     from open_code
     inner join open_unit
         on
@@ -177,7 +207,7 @@ of_the_same_name as (
 
 pair as (
     select * from sharing_a_trigram
-    union
+    union all
     select * from of_the_same_name
 ),
 
@@ -196,12 +226,8 @@ compared as (
         similarity(open_code.core_name, open_unit.core_name)::numeric as name_similarity,
         similarity(open_code.core_address, open_unit.core_address)::numeric as address_similarity
     from pair
-    inner join open_code
-        on pair.tax_year = open_code.tax_year and pair.tax_code = open_code.tax_code
-    inner join open_unit
-        on pair.tax_year = open_unit.tax_year and pair.employer_id = open_unit.employer_id
-    -- 'Xây dựng số 4' and 'Xây dựng số 5' are two firms, however alike the rest (R18)
-    where {{ digit_words('open_code.core_name') }} = {{ digit_words('open_unit.core_name') }}
+    inner join open_code on pair.code_no = open_code.code_no
+    inner join open_unit on pair.unit_no = open_unit.unit_no
 ),
 
 alike as (
