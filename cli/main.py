@@ -26,6 +26,7 @@ HOMES = {
     "nights": ("nightly",),
     "stack": ("up",),
     "reading": ("as-of", "report", "headline"),
+    "tracing": ("trace",),
     "reviewing": ("review",),
     "keys": ("keys",),
     "bench": ("bench",),

@@ -15,7 +15,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,7 +82,8 @@ class Folder:
 class Verified:
     """The verdict before reading: waiting, or faults, or files that may be parsed (feed to archived copy).
 
-    `completed_at` is when the last of manifest and files arrived, by their times; None while it waits.
+    `completed_at` is when the last of manifest and files arrived, by their times; None while it waits. `signed_by`
+    is the fingerprint of the key whose signature was verified; None for what came unsigned.
     """
 
     manifest: Manifest | None
@@ -90,6 +91,7 @@ class Verified:
     faults: tuple[Fault, ...] = ()
     files: tuple[tuple[ManifestFile, Path | None], ...] = ()
     completed_at: dt.datetime | None = None
+    signed_by: str | None = None
 
 
 def folders(inbox: Path, *, sender: str | None = None, submission: str | None = None) -> Iterator[Folder]:
@@ -143,7 +145,8 @@ def verify(settings: Settings, folder: Folder, *, now: dt.datetime | None = None
             )  # fmt: skip
     if seen.manifest is None or seen.faults or seen.waiting_for:
         return seen
-    return _archived(settings, folder, seen.manifest, seen.completed_at)
+    verified = _archived(settings, folder, seen.manifest, seen.completed_at)
+    return replace(verified, signed_by=None if judged.key is None else judged.key.fingerprint)
 
 
 def examine(folder: Folder) -> Verified:

@@ -107,6 +107,11 @@ def waited_for_files(connection: Connection, folder: Folder) -> bool:
     return row is not None
 
 
+def note_signature(connection: Connection, entry: Entry, fingerprint: str) -> None:
+    """Keep whose key made the signature, as it was verified when the submission was read."""
+    connection.execute("update ops.submission set signed_by = %s where sub_no = %s", [fingerprint, entry.sub_no])
+
+
 def note_waiting(connection: Connection, entry: Entry, files: Sequence[str]) -> None:
     """Say on the receipt what a submission waits for; forgotten as soon as it is complete."""
     faults = [Fault("E-WAITING", {"file": name}, file=name).as_json() for name in files]

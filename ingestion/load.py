@@ -107,6 +107,8 @@ def _load_once(settings: Settings, folder: Folder, patience: Patience) -> Loaded
             entry = ledger.enter(
                 connection, folder, verified.manifest, "waiting" if verified.waiting_for else "verified"
             )
+            if verified.signed_by is not None:
+                ledger.note_signature(connection, entry, verified.signed_by)
         if entry.state == "waiting":
             ledger.note_waiting(connection, entry, verified.waiting_for)
         if entry.is_final or entry.state in ("waiting", "loaded"):

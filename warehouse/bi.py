@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg import sql
 
-from warehouse import roles
+from warehouse import roles, trace
 from warehouse.connection import Connection, connect
 from warehouse.settings import Settings
 
@@ -90,6 +90,7 @@ def sync(settings: Settings, manifest: Path) -> list[str]:
     with connect(settings, roles.PUBLISHER) as connection:
         connection.execute("set local lock_timeout = '20s'")
         connection.execute("select pg_advisory_xact_lock(hashtext('vss bi'))")
+        trace.remember(connection, trace.declarations(manifest))
         there = _fingerprints(connection)
         for relation in published:
             connection.execute("select ops.ensure_pointer(%s)", [relation.name])
