@@ -24,12 +24,16 @@ _ENGINEERS_SCHEMA = re.compile(r"dev(_[a-z0-9_]{1,40})?")
 
 @dataclass(frozen=True)
 class NodeResult:
-    """One node of a dbt run."""
+    """One node of a dbt run. Of a data test: the model it is about, whether it only warns, and the rows it found."""
 
     name: str
     status: str
     seconds: float
     message: str
+    kind: str = ""
+    model: str | None = None
+    is_warning: bool = False
+    failures: int | None = None
 
 
 def environment(settings: Settings, role: str, target: str) -> dict[str, str]:
@@ -133,7 +137,16 @@ def run(settings: Settings, *arguments: str) -> tuple[bool, list[NodeResult]]:
     if done.success:
         _keep_manifest(settings)
     nodes = [
-        NodeResult(item.node.name, str(item.status), item.execution_time, item.message or "")
+        NodeResult(
+            item.node.name,
+            str(item.status),
+            item.execution_time,
+            item.message or "",
+            kind=str(item.node.resource_type),
+            model=(getattr(item.node, "attached_node", None) or "").rpartition(".")[2] or None,
+            is_warning=str(getattr(item.node.config, "severity", "error")).lower() == "warn",
+            failures=item.failures,
+        )
         for item in getattr(done.result, "results", [])
     ]
     return done.success, nodes

@@ -23,13 +23,17 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(settings: Settings, run_id: str, name: str, subject: str | None = None) -> Iterator[Stage]:
-    """Time a stage and write it down; an exception is written as `error` with its kind alone, never its text."""
+    """Time a stage and write it down; an exception is written as `error` with its kind alone, never its text.
+
+    A stage that says itself that it failed, and why, is written as it says.
+    """
     begun = time.monotonic()
     mark = Stage()
     try:
         yield mark
     except BaseException as error:
-        mark.outcome, mark.message = "error", type(error).__name__
+        if mark.outcome != "failed":
+            mark.outcome, mark.message = "error", type(error).__name__
         raise
     finally:
         with contextlib.suppress(Exception) if mark.outcome == "error" else contextlib.nullcontext():

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ingestion import ledger
 from ingestion.receipts import write_outbox
 from night import dbt_runs
+from night.dbt_runs import NodeResult
 from night.freshness import changes, completeness, freshness
 from night.journal import Stage, stage, write
 from warehouse import bi, builds, publication, roles
-from warehouse.connection import connect
+from warehouse.connection import Connection, connect
 from warehouse.errors import GateFailedError
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    # Great Expectations takes seconds to import, and publishing does not need it
+    from expectations.results import Finding
+
+_TOLD = 5
 
 
 def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
@@ -29,11 +38,12 @@ def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
         # a changed project seeds its reference data anew; between changes they stand
         scope = ["--full-refresh"] if opened.is_full else ["--exclude-resource-type", "seed"]
         success, nodes = dbt_runs.run(settings, "build", *scope, "--exclude-resource-type", "unit_test")
-        failed = [node for node in nodes if node.status not in ("success", "pass", "skipped", "no-op")]
+        failed = [node for node in nodes if node.status not in ("success", "pass", "warn", "skipped", "no-op")]
+        _record_tests(connection, opened.build_id, nodes)
         for node in sorted(nodes, key=lambda node: -node.seconds)[:15]:
             write(settings, run_id, "build node", node.name, node.seconds, Stage(outcome=node.status))
         if not success:
-            named = ", ".join(node.name for node in failed) or "dbt"
+            named = ", ".join(_named(node) for node in failed) or "dbt"
             detail = _said(failed[0].message) if failed else ""
             builds.abandon(connection, opened.build_id, f"failed: {named}", state="failed")
             mark.outcome, mark.message = "failed", f"{named}: {detail}"
@@ -42,6 +52,8 @@ def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
             )
         builds.finish(connection, opened.build_id)
         mark.rows = sum(rows for _, _, rows in builds.row_counts(connection, opened.build_id))
+        warned = [_named(node) for node in nodes if node.status == "warn"]
+        mark.message = f"warned: {', '.join(warned)}" if warned else None
         return opened.build_id
 
 
@@ -62,13 +74,15 @@ def audit(settings: Settings, run_id: str) -> bool:
             mark.rows = publication.stage(publisher, waiting)
         verdict = gate_candidate(settings, waiting.build_id)
         if not verdict.passed:
-            findings = "; ".join(f"{finding.expectation}: {finding.args}" for finding in verdict.findings[:5])
+            findings = _told(verdict.findings)
             builds.abandon(connection, waiting.build_id, f"audit failed: {findings}", state="failed")
             mark.outcome, mark.message = "failed", findings
             raise GateFailedError(f"The audit failed; what was published stays. {findings}")
         with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
             publication.pass_audit(publisher, waiting)
         mark.message = f"{len(changed)} views made or replaced"
+        if verdict.warnings:
+            mark.message += f"; {len(verdict.warnings)} warnings: {_told(verdict.warnings)}"
         return True
 
 
@@ -103,6 +117,27 @@ def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) 
             write_outbox(settings, submission_id)
         mark.rows = len(told)
     return number
+
+
+def _record_tests(connection: Connection, build_id: int, nodes: Sequence[NodeResult]) -> None:
+    """Keep what the data tests said, and which model could not be made, for the verdict on the candidate."""
+    from expectations.candidate import DbtTest, record
+
+    tests = [
+        DbtTest(node.name, node.model or node.name, node.status, node.is_warning, node.failures)
+        for node in nodes
+        if node.kind == "test" or node.status == "error"
+    ]
+    record(connection, build_id, tests)
+
+
+def _named(node: NodeResult) -> str:
+    return node.name if node.model is None else f"{node.name} of {node.model}"
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    """The first findings in one line: which control, and what it found where."""
+    return "; ".join(f"{finding.args['gate']}: {finding.args['detail']}" for finding in findings[:_TOLD])
 
 
 def _said(message: str) -> str:

@@ -1,4 +1,4 @@
-"""Builders of submissions, slices and publications: what the loader and dbt would have left behind."""
+"""Builders of submissions: what the loader would have left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from expectations.candidate import CandidateVerdict, gate_candidate
 from expectations.submission import Verdict, gate_submission
 from ingestion.contracts import load_contracts
 from warehouse import roles
@@ -102,59 +101,3 @@ class Warehouse:
         """Rows of a query."""
         with connect(self.settings, role) as connection:
             return connection.execute(text).fetchall()
-
-
-class Build:
-    """A build of participation slices, as dbt and the publisher would make it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        with connect(settings, roles.TRANSFORMER) as connection:
-            connection.execute("select ops.open_build('hash', false)")
-            row = connection.execute("select build_id, candidate_id from ops.build where state = 'open'").fetchone()
-        assert row is not None
-        self.build_id, self.candidate_id = int(str(row[0])), int(str(row[1]))
-
-    def slice(
-        self, *, submission_id: str | None, rows: int, wage: int, territory: str = "63-26", month: str = "2021-10-01"
-    ) -> None:
-        """Replace the candidate's slice of a territory and month by one of `rows` rows."""
-        with connect(self.settings, roles.TRANSFORMER) as connection:
-            connection.execute(
-                "delete from ops.candidate_slice"
-                " where relation = 'fct_participation' and territory_key = %s and month = %s",
-                [territory, month],
-            )
-            connection.execute(
-                """
-                with made as (
-                    insert into ops.slice (relation, territory_key, month, build_id, submission_id, row_count)
-                    values ('fct_participation', %s, %s, %s, %s, %s) returning *
-                ), shown as (
-                    insert into ops.candidate_slice select relation, slice_id, territory_key, month from made
-                )
-                insert into marts.fct_participation__rows
-                select slice_id, month, %s from made, generate_series(1, %s)
-                """,
-                [territory, month, self.build_id, submission_id, rows, wage, rows],
-            )
-
-    def forget(self, territory: str) -> None:
-        """Take a territory's slices out of the candidate."""
-        with connect(self.settings, roles.TRANSFORMER) as connection:
-            connection.execute("delete from ops.candidate_slice where territory_key = %s", [territory])
-
-    def gate(self) -> CandidateVerdict:
-        """Stage the candidate and gate it."""
-        with connect(self.settings, roles.TRANSFORMER) as connection:
-            connection.execute("select ops.finish_build(%s)", [self.build_id])
-        with connect(self.settings, roles.PUBLISHER) as connection:
-            connection.execute("select ops.stage_candidate(%s)", [self.candidate_id])
-        return gate_candidate(self.settings, self.build_id)
-
-    def publish(self) -> None:
-        """Stage and show the candidate."""
-        assert self.gate().passed
-        with connect(self.settings, roles.PUBLISHER) as connection:
-            connection.execute("select ops.pass_audit(%s)", [self.build_id])
-            connection.execute("select ops.flip(%s, '', '', '')", [self.build_id])

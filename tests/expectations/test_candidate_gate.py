@@ -1,124 +1,104 @@
-"""Gate 2: a candidate is shown only if it holds what was accepted and nothing vanished."""
+"""How gate 2 judges its comparisons, without a warehouse; tests/stars tries what it compares on the small world."""
 
 from __future__ import annotations
 
-import gate_rows as rows
-from gate_builders import Build, Warehouse
+from decimal import Decimal
 
-from expectations.candidate import CandidateVerdict
+import pytest
 
-SUBMISSION = "province-26-2021-10-v1-submit"
-WAGE = 6_000_000
-
-
-def gated(stars: Warehouse, *, slice_rows: int = 30, wage: int = WAGE) -> CandidateVerdict:
-    """The verdict on a first build over one submission of 30 rows, HI ones with a wage base like the others."""
-    accept(stars)
-    build = Build(stars.settings)
-    build.slice(submission_id=SUBMISSION, rows=slice_rows, wage=wage)
-    return build.gate()
+from expectations.candidate.control import Compared, Row, figure, merged, row
+from expectations.candidate.verdict import CONTROLS, SUITES, CandidateVerdict, judge, verdict_on
 
 
-def accept(stars: Warehouse, **submission: object) -> None:
-    sent = [{**row, "wage_base_vnd": WAGE} for row in rows.participants(10)]
-    stars.accept({"participants": sent}, **submission)
+def compared(*rows: Row, **at_least: int) -> Compared:
+    return Compared(rows, at_least)
+
+
+def judged(what: Compared) -> CandidateVerdict:
+    return verdict_on(judge(what), what.rows, [])
 
 
 def details(verdict: CandidateVerdict) -> list[str]:
     return [str(finding.args["detail"]) for finding in verdict.findings]
 
 
-def test_a_candidate_that_holds_what_was_accepted_passes(stars: Warehouse) -> None:
-    assert gated(stars) == CandidateVerdict(True)
-    stored = stars.query(
-        "select column_name, success, evaluated from ops.gate_result where gate = 'candidate' order by 1"
-    )
-    assert stored == [
-        ("evaluated", True, 1), ("ledger", True, 1), ("national", True, 2), ("shown", True, 0), ("total", True, 2),
-        (None, True, 6),
-    ]  # fmt: skip
+def equal(control: str) -> Row:
+    return row(control, "fct_arrears", "Vinh Phuc, 2021-10", "rows", 3, 3)
 
 
-def test_the_gate_looks_at_the_candidate_and_not_at_what_is_shown(stars: Warehouse) -> None:
-    assert gated(stars).passed
-    assert stars.query("select count(*) from bi.fct_participation", role="vss_publisher") == [(0,)]
+def wrong(control: str, place: str = "Vinh Phuc, 2021-10") -> Row:
+    return row(control, "fct_arrears", place, "rows", 3, 2)
 
 
-def test_an_empty_slice_of_accepted_rows_fails(stars: Warehouse) -> None:
-    verdict = gated(stars, slice_rows=0)
+def test_equal_figures_pass() -> None:
+    assert judged(compared(equal("total"), equal("ledger"), total=1)) == CandidateVerdict(True)
+
+
+def test_a_figure_that_differs_is_named_with_both_figures() -> None:
+    verdict = judged(compared(equal("total"), wrong("total"), equal("ledger")))
     assert not verdict.passed
-    assert any("is not empty" in detail and "(26), 2021-10" in detail for detail in details(verdict))
+    assert [(finding.code, finding.args["gate"]) for finding in verdict.findings] == [("E-GATE", "total")]
+    assert details(verdict) == ["fct_arrears, Vinh Phuc, 2021-10: rows should be 3 and is 2"]
 
 
-def test_a_touched_slice_that_was_never_made_fails(stars: Warehouse) -> None:
-    accept(stars)
-    assert not Build(stars.settings).gate().passed
+def test_a_candidate_in_which_nothing_was_compared_fails() -> None:
+    assert not judged(compared()).passed
 
 
-def test_a_row_less_or_a_dong_more_than_was_loaded_fails(stars: Warehouse) -> None:
-    assert details(gated(stars, slice_rows=29))[0].endswith("rows should be 30 and is 29")
-
-
-def test_a_total_that_differs_fails(stars: Warehouse) -> None:
-    verdict = gated(stars, wage=WAGE + 1)
-    assert details(verdict) == [
-        f"fct_participation, Tỉnh Vĩnh Phúc (26), 2021-10: wage_base_vnd should be {30 * WAGE} and is {30 * WAGE + 30}"
-    ]
-    assert [finding.code for finding in verdict.findings] == ["E-GATE"]
-
-
-def publish_two(stars: Warehouse) -> None:
-    accept(stars)
-    accept(stars, sender="province-27")
-    build = Build(stars.settings)
-    build.slice(submission_id=SUBMISSION, rows=30, wage=WAGE)
-    build.slice(submission_id=SUBMISSION.replace("26", "27"), rows=30, wage=WAGE, territory="63-27")
-    build.publish()
-
-
-def test_what_was_shown_must_not_vanish_without_a_void(stars: Warehouse) -> None:
-    publish_two(stars)
-    build = Build(stars.settings)
-    build.forget("63-27")
-    verdict = build.gate()
+def test_fewer_comparisons_than_there_must_be_fail_even_if_all_are_equal() -> None:
+    verdict = judged(compared(equal("total"), equal("ledger"), total=2))
     assert not verdict.passed
-    assert details(verdict) == [
-        "fct_participation: Tỉnh Bắc Ninh (27), 2021-10 was shown and would vanish without a void"
+    assert details(verdict) == ["too little was evaluated"]
+
+
+def test_a_control_that_must_have_comparisons_and_has_none_fails() -> None:
+    assert not judged(compared(equal("ledger"), keys=1)).passed
+
+
+def test_a_warning_does_not_hold_a_candidate_up_and_is_told() -> None:
+    verdict = judged(compared(equal("ledger"), wrong("unmoved")))
+    assert verdict.passed and not verdict.findings
+    assert [str(one.args["detail"]) for one in verdict.warnings] == [str(wrong("unmoved"))]
+
+
+def test_a_warning_of_dbt_is_told_with_the_others() -> None:
+    whole = compared(equal("ledger"))
+    verdict = verdict_on(judge(whole), whole.rows, ["names_differ of fct_benefit: 3 rows"])
+    assert verdict.passed
+    assert [(one.args["gate"], one.args["detail"]) for one in verdict.warnings] == [
+        ("dbt", "names_differ of fct_benefit: 3 rows")
     ]
 
 
-def test_an_empty_slice_in_the_place_of_a_shown_one_is_a_vanished_one(stars: Warehouse) -> None:
-    publish_two(stars)
-    build = Build(stars.settings)
-    build.slice(submission_id=None, rows=0, wage=0, territory="63-27")
-    assert not build.gate().passed
+def test_no_more_than_twenty_places_of_a_control_are_told() -> None:
+    verdict = judged(compared(*(wrong("total", f"month {number}") for number in range(24)), equal("ledger")))
+    assert len(verdict.findings) == 21
+    assert details(verdict)[-1] == "and 4 more"
 
 
-def test_a_void_may_take_back_what_was_shown(stars: Warehouse) -> None:
-    publish_two(stars)
-    stars.accept({}, sender="province-27", version=2, action="void")
-    build = Build(stars.settings)
-    build.slice(submission_id=None, rows=0, wage=0, territory="63-27")
-    assert build.gate().passed
+def test_an_unknown_figure_equals_no_known_one() -> None:
+    assert row("total", "x", "y", "z", None, None).is_equal
+    assert not row("total", "x", "y", "z", 0, None).is_equal
 
 
-def test_a_national_head_count_that_is_not_the_sum_of_its_provinces_fails(stars: Warehouse) -> None:
-    from warehouse.connection import connect
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (75, "75"), (Decimal("75.0"), "75"), (Decimal("7.5E1"), "75"), (Decimal("0.00"), "0"), (Decimal(-1), "-1"),
+        (9_007_199_254_740_993, "9007199254740993"), (None, "unknown"), ([], "none"), (["24", "27"], "24, 27"),
+    ],
+)  # fmt: skip
+def test_a_number_has_one_text_and_loses_no_digit(value: object, text: str) -> None:
+    assert figure(value) == text
 
-    with connect(stars.settings, "vss_transformer") as connection:
-        connection.execute("update marts.attainment set actual = 31 where geo_level = 'national' and is_computed")
-    assert details(gated(stars)) == ["rpt_plan_attainment, 2021-10: hi should be 30 and is 31"]
+
+def test_parts_are_put_together_with_all_that_each_must_have() -> None:
+    both = merged([compared(equal("total"), total=1), compared(wrong("keys"), total=2, keys=1)])
+    assert [one.control for one in both.rows] == ["total", "keys"]
+    assert both.at_least == {"total": 3, "keys": 1}
 
 
-def test_a_build_over_nothing_fails(stars: Warehouse) -> None:
-    assert not Build(stars.settings).gate().passed
-
-
-def test_no_more_than_twenty_slices_of_a_kind_are_told(stars: Warehouse) -> None:
-    for month in range(1, 13):
-        for sender in ("province-26", "province-27"):
-            accept(stars, sender=sender, period=f"2020-{month:02d}")
-    verdict = Build(stars.settings).gate()
-    evaluated = [one for one in verdict.findings if one.args["gate"] == "evaluated"]
-    assert len(evaluated) == 21
-    assert evaluated[-1].args["detail"] == "and 4 more"
+def test_each_control_says_its_suite_its_reason_and_whether_it_only_warns() -> None:
+    assert SUITES == ("dbt", "completeness", "totals", "identities", "national", "drift")
+    assert {control.name for control in CONTROLS.values() if control.severity == "warn"} == {"moved", "unmoved"}
+    assert all(control.reason for control in CONTROLS.values())

@@ -268,6 +268,12 @@ def test_once_a_key_is_registered_an_unsigned_folder_is_refused_and_a_signed_one
     assert register.load(put_signature(send(register, version=3), 1)).state == "loaded"
     # others are not asked
     assert register.load(send(register, sender="province-46")).state == "loaded"
+    with connect(register.settings, roles.LOADER) as connection:
+        kept = connection.execute("select sender, version, signed_by from ops.submission order by sub_no").fetchall()
+    fingerprint = registered(1).fingerprint
+    assert kept == [
+        ("province-26", 1, None), ("province-26", None, None), ("province-26", 3, fingerprint), ("province-46", 1, None),
+    ]  # fmt: skip
 
 
 def test_a_sender_whose_keys_have_all_run_out_or_are_revoked_is_still_asked(register: Inbox) -> None:
