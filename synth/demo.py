@@ -18,6 +18,7 @@ from synth import contributions, defects, events, hue, participants, population,
 from synth.generate import province_feeds, weekly_submission
 from synth.population import Snapshot
 from synth.submission import Submission, at, write
+from synth.tax_demo import with_examples
 
 OTHERS = ("01", "10", "15", "24", "27", "44", "48", "79", "80", "92")
 BAD_ROWS, FAULTY, INCOMPLETE, LATE, CORRECTED = "01", "27", "44", "80", "10"
@@ -142,12 +143,13 @@ def _headquarters() -> Iterator[Submission]:
 
 
 def _tax_list(snapshots: list[Snapshot], tax_year: int, seed: int) -> Submission:
-    """The list of 2020 comes in October 2021, that of 2021 in June 2022, with some names in another spelling."""
+    """The list of 2020 comes in October 2021, that of 2021 in June 2022, with an example of all the match can find."""
     month = _MONTH if tax_year == 2020 else dt.date(2022, 6, 1)
     received = at((events.month_end(month) + dt.timedelta(days=2)), 8)
     listed = reference_feeds.tax_employers(snapshots, tax_year, seed=seed)
     if tax_year == 2021:
         listed = pl.concat([listed, reference_feeds.under_another_code(snapshots[0], tax_year, listed, seed=seed)])
+        listed = with_examples(listed, snapshots[0], tax_year)
     return Submission(
         sender="tax",
         submission_id=f"tax-{month:%Y-%m}-v1",

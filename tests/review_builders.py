@@ -20,8 +20,16 @@ _QUEUE = """
         si_unit_code text not null, unit_name text, unit_address text, province_code text not null,
         current_province_code text not null, name_similarity numeric not null, address_similarity numeric,
         primary key (tax_year, tax_code, employer_id)
+    );
+    create table marts.fct_tax_match (
+        tax_year integer not null, tax_code text, match_class text not null, employer_key text
+    );
+    create table marts.dim_employer (
+        employer_key text not null, employer_id uuid not null, si_unit_code text not null, province_code text not null,
+        current_province_code text not null
     )
 """
+_TABLES = ("int_tax_match__similar", "fct_tax_match", "dim_employer")
 
 
 def pair(settings: Settings, tax_code: str = "0100000001", employer_id: uuid.UUID = UNIT, **changes: object) -> None:
@@ -36,6 +44,20 @@ def pair(settings: Settings, tax_code: str = "0100000001", employer_id: uuid.UUI
         connection.execute(
             f"insert into marts.int_tax_match__similar ({', '.join(row)}) values ({', '.join(['%s'] * len(row))})",
             list(row.values()),
+        )
+
+
+def judged(
+    settings: Settings, tax_code: str | None, match_class: str, si_unit_code: str, employer_id: uuid.UUID
+) -> None:
+    """A row of fct_tax_match about a unit of Vinh Phuc in 2021."""
+    with connect(settings, roles.TRANSFORMER) as connection:
+        connection.execute(
+            "insert into marts.fct_tax_match values (2021, %s, %s, %s)", [tax_code, match_class, str(employer_id)]
+        )
+        connection.execute(
+            "insert into marts.dim_employer values (%s, %s, %s, '26', '25')",
+            [str(employer_id), employer_id, si_unit_code],
         )
 
 
@@ -81,7 +103,8 @@ def review_room(settings: Settings) -> Iterator[Settings]:
         yield settings
     finally:
         with connect(settings, roles.TRANSFORMER) as connection:
-            connection.execute("drop table if exists marts.int_tax_match__similar")
+            for table in _TABLES:
+                connection.execute(f"drop table if exists marts.{table}".encode())
         with connect(settings, roles.MIGRATOR) as connection:
             connection.execute("update ops.current_publication set publication_id = 0")
             connection.execute("delete from ops.publication where publication_id > 0")

@@ -117,7 +117,7 @@ def decide(
     """
     said, who = _filled(reason, "--reason"), _filled(by, "--by")
     with connect(settings, roles.ENGINEER, autocommit=True) as reader:
-        pair = _pick(_beside(reader, tax_code), tax_code, unit, province)
+        pair = _pick(_beside(reader, tax_code, unit), tax_code, unit, province)
         with connect(settings, roles.LOADER) as writer:
             row = writer.execute(
                 "select ops.decide_tax_match(%s, %s, %s, %s, %s, %s, %s)",
@@ -189,8 +189,11 @@ def _has_queue(connection: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-def _beside(connection: Connection, tax_code: str) -> list[_Unit]:
-    """The units of the pairs of a tax code that wait or were ever decided, one entry a unit."""
+def _beside(connection: Connection, tax_code: str, unit: str | None = None) -> list[_Unit]:
+    """The units of the pairs of a tax code that wait or were ever decided, one entry a unit.
+
+    A further `unit` of a code is one that no tax code has (decision 0020): nothing proposes it, a person knows it.
+    """
     found = {each.employer_id: _decided(each) for each in _decisions(connection, tax_code, in_force=False)}
     if _has_queue(connection):
         waiting = connection.cursor(row_factory=class_row(_Unit)).execute(
@@ -199,6 +202,22 @@ def _beside(connection: Connection, tax_code: str) -> list[_Unit]:
             [tax_code],
         )
         found.update({each.employer_id: each for each in waiting})
+        further = connection.cursor(row_factory=class_row(_Unit)).execute(
+            """
+            select distinct on (e.employer_id)
+                e.employer_id, e.si_unit_code, e.province_code, e.current_province_code
+            from marts.fct_tax_match m join marts.dim_employer e using (employer_key)
+            where m.match_class = 'not_in_tax_list' and %(unit)s in (e.si_unit_code, e.employer_id::text)
+              and exists (
+                  select from marts.fct_tax_match t
+                  where t.tax_code = %(code)s and t.match_class <> 'not_in_tax_list'
+              )
+            order by e.employer_id, m.tax_year desc
+            """,
+            {"unit": unit, "code": tax_code},
+        )
+        for each in further:
+            found.setdefault(each.employer_id, each)
     return list(found.values())
 
 

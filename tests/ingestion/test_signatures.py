@@ -272,7 +272,8 @@ def test_once_a_key_is_registered_an_unsigned_folder_is_refused_and_a_signed_one
         kept = connection.execute("select sender, version, signed_by from ops.submission order by sub_no").fetchall()
     fingerprint = registered(1).fingerprint
     assert kept == [
-        ("province-26", 1, None), ("province-26", None, None), ("province-26", 3, fingerprint), ("province-46", 1, None),
+        ("province-26", 1, None), ("province-26", None, None), ("province-26", 3, fingerprint),
+        ("province-46", 1, None),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The tax list against the insured, computed a second time from what was sent (R17 to R19, docs/decisions/0019).
+"""The tax list against the insured, computed a second time from what was sent (R17 to R19, docs/decisions/0019, 0020).
 
 Written from the rules alone, in polars and Python; no SQL of the warehouse is shared, and every pair of names is
 compared, where the warehouse looks only at those that share words. All functions take `slices` as `World.sent` gives
@@ -108,11 +108,13 @@ class InYear:
     """A unit in a tax year: its version last in force in it, else the nearest one, and what codes it carries when.
 
     `months` are those of the year in which a version is in force, all twelve if none is; so are those of `codes`.
+    `is_standing`: a list of the year names it, or it may stand as its nearest list shows it.
     """
 
     unit: Unit
     version: Mapping[str, Any]
     is_in_year: bool
+    is_standing: bool
     is_active: bool
     months: frozenset[int]
     codes: Mapping[str, frozenset[int]]
@@ -131,7 +133,9 @@ class InYear:
 def units_in(slices: Slices, year: int) -> dict[Unit, InYear]:
     """Every unit that ever stood on a list, in a tax year."""
     found = {}
-    for unit, versions in _versions(slices).items():
+    by_unit = _versions(slices)
+    elsewhere = _standing_elsewhere(slices, year, by_unit)
+    for unit, versions in by_unit.items():
         inside = [(each, months) for each in versions if (months := _months_of(each, year))]
         if inside:
             last, is_in_year = inside[-1][0], True
@@ -145,10 +149,71 @@ def units_in(slices: Slices, year: int) -> dict[Unit, InYear]:
                 codes[each["tax_code"]] = codes.get(each["tax_code"], frozenset()) | months
         found[unit] = InYear(
             unit, last, is_in_year,
+            is_standing=is_in_year or unit in elsewhere,
             is_active=is_in_year and any(each["status"] == "active" for each, _ in inside),
             months=frozenset().union(*(months for _, months in inside)),
             codes=codes,
         )  # fmt: skip
+    return found
+
+
+def _standing_elsewhere(slices: Slices, year: int, by_unit: Mapping[Unit, Sequence[Mapping[str, Any]]]) -> set[Unit]:
+    """Units that stand in a year if no list of it names them: a file names them, or none of their lists was sent."""
+    sent = {
+        _territory(str(one.province), one.month) for one in feed(slices, "employers") if one.month.year == year
+    }  # fmt: skip
+    on_map = {month: {_territory(code, month) for code in codes_on(month)} for month in _months(year)}
+    had = set[str]().union(*on_map.values())
+    linked = _linked(by_unit)
+    found = _named(slices, year)
+    for unit in by_unit:
+        ground = {unit[0]} if unit[0] in had else {each for each in had if _current_of(each) == _current_of(unit[0])}
+        if not ground <= sent and (unit[0] in had or unit not in linked):
+            found.add(unit)
+    return found
+
+
+def _months(year: int) -> list[dt.date]:
+    return [dt.date(year, month, 1) for month in range(1, 13)]
+
+
+def _named(slices: Slices, year: int) -> set[Unit]:
+    """Units that another file of the year names."""
+    found = set()
+    for name, column, of_units in (
+        ("participants", "si_unit_code", None),
+        ("arrears", "si_unit_code", None),
+        ("contributions", "payer_code", "payer_kind"),
+        ("inspections", "entity_code", "entity_kind"),
+    ):
+        for one in feed(slices, name):
+            rows = one.frame if of_units is None else one.frame.filter(pl.col(of_units) == "employer")
+            if name == "inspections":
+                rows = rows.filter(pl.col("decision_date").dt.year() == year)
+            elif one.month.year != year:
+                continue
+            found |= {(_territory(str(one.province), one.month), code) for code in rows[column].drop_nulls()}
+    return found
+
+
+def _linked(by_unit: Mapping[Unit, Sequence[Mapping[str, Any]]]) -> set[Unit]:
+    """Units of the map of 63 that go on as one of the map of 34, and those: of one tax code, else of one unit code.
+
+    The unit code alone tells only where a tax code is not known; of several units with the tax code it is the one with
+    the same unit code, else the smallest.
+    """
+    known = {unit: versions[-1]["tax_code"] for unit, versions in by_unit.items()}
+    found = set()
+    for unit, code in known.items():
+        if not unit[0].startswith("63-"):
+            continue
+        heirs = [
+            other for other in known if other[0].startswith("34-") and _current_of(other[0]) == _current_of(unit[0])
+        ]
+        same = [other for other in heirs if code is not None and known[other] == code]
+        same = same or [other for other in heirs if other[1] == unit[1] and None in (code, known[other])]
+        if same:
+            found |= {unit, min(same, key=lambda other: (other[1] != unit[1], other[1]))}
     return found
 
 
@@ -178,16 +243,18 @@ def _months_of(version: Mapping[str, Any], year: int) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Match:
-    """The units of a row of the list, each with the months of the year in which it carries the code."""
+    """The units of a row of the list, each with the months of the year in which it carries the code, and its rung."""
 
-    rule: str | None
     units: Mapping[Unit, frozenset[int]]
+    rules: Mapping[Unit, str]
 
 
 def matches(listed: Mapping[str, Listed], units: Mapping[Unit, InYear]) -> dict[str, Match]:
-    """By tax code of a year's list the first rung that finds units, and all units of that rung."""
+    """By tax code of a list the units of the first rung that finds any, and of a parent its unlisted branches' too."""
     by_code: dict[str, dict[Unit, frozenset[int]]] = {}
     for unit, one in units.items():
+        if not one.is_standing:
+            continue
         for code, months in one.codes.items():
             by_code.setdefault(code, {})[unit] = months
     found = {}
@@ -202,15 +269,13 @@ def matches(listed: Mapping[str, Listed], units: Mapping[Unit, InYear]) -> dict[
             ("parent_code", by_code.get(row.parent, {}) if row.parent else {}),
             ("branch_code", of_branches),
         )
-        found[code] = next(
-            (Match(rule, _first(carriers, units)) for rule, carriers in rungs if carriers), Match(None, {})
+        first, own = next(((rule, carriers) for rule, carriers in rungs if carriers), ("", {}))
+        also = of_branches if first == "exact_code" else {}
+        found[code] = Match(
+            {unit: own.get(unit, frozenset()) | also.get(unit, frozenset()) for unit in {**own, **also}},
+            {**dict.fromkeys(also, "branch_code"), **dict.fromkeys(own, first)},
         )
     return found
-
-
-def _first(carriers: Mapping[Unit, frozenset[int]], units: Mapping[Unit, InYear]) -> Mapping[Unit, frozenset[int]]:
-    """Units that a list of the year names come before those that only another list names."""
-    return {unit: months for unit, months in carriers.items() if units[unit].is_in_year} or carriers
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -238,7 +303,7 @@ def similar(
 ) -> set[tuple[str, Unit]]:
     """Pairs of a row without a unit and a unit without a row whose names are alike."""
     taken = {unit for match in found.values() for unit in match.units}
-    free = [one for unit, one in units.items() if unit not in taken and not one.is_person]
+    free = [one for unit, one in units.items() if one.is_standing and unit not in taken and not one.is_person]
     pairs = set()
     for code, row in listed.items():
         if found[code].units or row.is_personal:
@@ -398,7 +463,10 @@ def _row(
     is_under = None if gap is None else gap >= MINIMUM_GAP and gap >= MINIMUM_SHARE * listed.employees
     owed = _arrears(listed.year, match.units, sent)
     is_finalised = listed.row["cit_finalised"] == "Y"
-    has_absconded = has_unit and all(units[unit].version["status"] == "absconded" for unit in match.units)
+    has_absconded = has_unit and all(
+        unit_of_code.version["status"] == "absconded"
+        for unit_of_code in _last_of(listed.year, [units[unit] for unit in match.units])
+    )
     if listed.is_closed or has_absconded:
         name = "closed_or_absconded"
     elif not has_unit:
@@ -408,7 +476,8 @@ def _row(
     else:
         name = "under_declared" if is_under else "matched"
     return {
-        "tax_year": listed.year, "tax_code": listed.code, "match_class": name, "match_rule": match.rule,
+        "tax_year": listed.year, "tax_code": listed.code, "match_class": name,
+        "match_rule": match.rules[main_unit(match.units, sent, figures["used"])] if has_unit else None,
         **_main(listed.year, match.units, units, sent, figures["used"], listed.territory),
         "unit_count": len(match.units),
         "tax_code_count": len(set[str]().union(*(codes_of[unit] for unit in match.units))),
@@ -427,6 +496,13 @@ def _row(
         "as_of_date": listed.sent.as_of_date, "submission_id": listed.sent.submission_id,
         "row_no": listed.row["row_no"],
     }  # fmt: skip
+
+
+def _last_of(year: int, found: Sequence[InYear]) -> list[InYear]:
+    """Without the units of a map that ended in the year, where a list of the next one names a unit of the code."""
+    december = dt.date(year, 12, 1)
+    gone_on = {one.current for one in found if one.is_in_year and _is_in_force(one.unit[0], december)}
+    return [one for one in found if one.current not in gone_on or _is_in_force(one.unit[0], december)]
 
 
 def _unlisted(year: int, one: InYear, sent: Year) -> dict[str, Any]:
@@ -501,7 +577,7 @@ def main_unit(matched: Mapping[Unit, frozenset[int]], sent: Year, used: Iterable
 
 
 def _arrears(year: int, matched: Mapping[Unit, frozenset[int]], sent: Year) -> dict[str, Any]:
-    """At each province's last month end for which the arrears needed are there; unknown when none has one."""
+    """At each province's last month end for which the arrears needed are there; sums only if it is one of all."""
     if not matched:
         return {"arrears_vnd": 0, "overdue_vnd": 0, "arrears_month": None, "has_arrears": False}
     last = {}
@@ -517,18 +593,20 @@ def _arrears(year: int, matched: Mapping[Unit, frozenset[int]], sent: Year) -> d
         if _current_of(unit[0]) in last
         for row in sent.owed.get((unit, last[_current_of(unit[0])]), [])
     ]
+    is_whole = set(last) == {_current_of(territory) for territory, _ in matched} and len(set(last.values())) == 1
+    has_arrears = any(overdue > 0 and months is not None and months >= 1 for _, overdue, months in rows)
     return {
-        "arrears_vnd": sum(principal for principal, _, _ in rows),
-        "overdue_vnd": sum(overdue for _, overdue, _ in rows),
+        "arrears_vnd": sum(principal for principal, _, _ in rows) if is_whole else None,
+        "overdue_vnd": sum(overdue for _, overdue, _ in rows) if is_whole else None,
         "arrears_month": dt.date(year, max(last.values()), 1),
-        "has_arrears": any(overdue > 0 and months is not None and months >= 1 for _, overdue, months in rows),
+        "has_arrears": has_arrears if is_whole or has_arrears else None,
     }
 
 
 def _bridge_row(listed: Listed, match: Match, one: InYear, codes: int) -> dict[str, Any]:
     months = match.units[one.unit]
     return {
-        "tax_year": listed.year, "tax_code": listed.code, "match_rule": match.rule,
+        "tax_year": listed.year, "tax_code": listed.code, "match_rule": match.rules[one.unit],
         "territory_key": one.unit[0], "si_unit_code": one.unit[1], "valid_from": one.version["valid_from"],
         "province_code": one.version["province_code"], "current_province_code": one.current,
         "is_in_year": one.is_in_year, "status": one.version["status"],

@@ -106,6 +106,11 @@ UNITS = (
     Unit("01", "TXF04", code(11, 2), "Cà phê Buôn Hồ điểm bán Nam", 5),
     Unit("24", "TXG01", code(12, 1), "Phân đạm Hà Bắc cơ sở hai", 3),
     Unit("01", "TXG02", code(13, 3), "Bánh cốm Hàng Than tiệm mới", 2),
+    # a parent with a unit of its own and one of a branch that no list names
+    Unit("01", "TXE03", code(14), "Công ty Cổ phần Giấy điều Kim Hoàng", 4),
+    Unit("01", "TXE04", code(14, 1), "Giấy điều Kim Hoàng xưởng in", 3),
+    Unit("26", "TXE05", code(15), "Công ty TNHH Hương án La Xuyên", 1),
+    Unit("01", "TXE06", code(15, 2), "Hương án La Xuyên cửa hàng", 5),
     # household businesses
     Unit("24", "TXH01", person(1), "Hộ kinh doanh Trà My", 3, unit_type="household"),
     Unit("46", "TXH02", person(2), "Hộ kinh doanh Mè xửng Thiên Hương", 2, unit_type="household"),
@@ -124,6 +129,11 @@ UNITS = (
          changes={"2025-07": {"status": "active"}}),
     Unit("01", "TXL08", code(37), "Công ty TNHH Tò he Xuân La", 2, (*YEAR, *NEXT_YEAR),
          changes={"2022-01": {"status": "absconded"}}),
+    # absconded on the map of 34, and on that of 63 alone
+    Unit("01", "TXL09", code(38), "Công ty TNHH Nón quai thao Thượng Đình", 2, (*BEFORE_MERGER, *SINCE_MERGER),
+         changes={"2025-07": {"status": "absconded"}}),
+    Unit("24", "TXL10", code(39), "Công ty TNHH Quạt mo Đa Mai", 2, (*BEFORE_MERGER, *SINCE_MERGER),
+         status="absconded", changes={"2025-07": {"status": "active"}}),
     # who finalised the corporate income tax, and what is owed at the year's end
     Unit("01", "TXM01", code(40), "Công ty TNHH Xích líp Đông Anh", 5, arrears={"2021-12": (_UNPAID,)}),
     Unit("46", "TXM02", code(41), "Công ty TNHH Tôm chua Hương Giang", 2, arrears={"2021-12": (_ONE_MONTH,)}),
@@ -318,7 +328,7 @@ _FIRST_2021: list[Row] = [
     _row(code(9), "Công ty Cổ phần Thuốc lá Thăng Bình", 5, "01"),
     _row(code(10), "Công ty TNHH Muối biển Sa Huỳnh", 3, "46"),
     _row(code(11), "Công ty TNHH Cà phê Buôn Hồ", 9, "01"), _of("TXF03", 4),
-    _row(code(12), "Phân đạm Hà Bắc", 7, "24"), _of("TXG01", 3),
+    _row(code(12), "Phân đạm Hà Bắc", 7, "24"), _of("TXG01", 3), _of("TXE03", 7), _of("TXE05", 6),
     _row(code(13), "Bánh cốm Hàng Than", 4, "01", **_YES), _of("TXG02", 2),
     _of("TXH01", 3), _of("TXH02", 6), _row(person(3), "Hộ kinh doanh Bà Tư", 4, "24"),
     _row(person(4), "Hộ kinh doanh Ông Năm", 0, "24"),
@@ -383,7 +393,7 @@ _SUPPLEMENTS: list[Row] = [
 _FIRST_2025: list[Row] = [
     _of("TXV01", 4, tax_year=2025), _of("TXV02", 3, tax_year=2025, province="25"), _of("TXV03", 5, tax_year=2025,
     province="24"), _of("TXV04", 5, tax_year=2025, **_YES), _of("TXV06", 9, tax_year=2025, province="24"),
-    _of("TXL07", 2, tax_year=2025),
+    _of("TXL07", 2, tax_year=2025), _of("TXL09", 2, tax_year=2025), _of("TXL10", 2, tax_year=2025),
     _row(code(20), "Công ty TNHH Ngọc trai Hồng Vân", 6, "24", tax_year=2025),
     _row(code(115), "Công ty TNHH Chè Thanh Ba", 3, "25", tax_year=2025, **_YES),
     _row(code(116), "Công ty TNHH Dừa sáp", 3, "25", tax_year=2025, status="not_at_address"),

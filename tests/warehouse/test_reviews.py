@@ -12,7 +12,7 @@ from typing import Any
 import alembic.command
 import psycopg
 import pytest
-from review_builders import TWIN, UNIT, pair, published, read, review_room, touched
+from review_builders import TWIN, UNIT, judged, pair, published, read, review_room, touched
 
 from night.readiness import migrate
 from warehouse import reviews, roles
@@ -92,6 +92,20 @@ def test_a_pair_that_left_the_queue_may_still_be_decided_after_an_undo(room: Set
     undo(room)
     as_role(room, roles.TRANSFORMER, "drop table marts.int_tax_match__similar")
     assert confirm(room)[1]
+
+
+def test_a_further_unit_of_a_code_is_confirmed_when_no_tax_code_has_it(room: Settings) -> None:
+    judged(room, CODE, "matched", "TA0001A", UNIT)
+    judged(room, "0100000077", "matched", "TA0007G", uuid.uuid4())
+    judged(room, None, "not_in_tax_list", "TA0002B", TWIN)
+
+    decision, is_new = reviews.decide(room, CODE, "TA0002B", "confirmed", reason="one firm, two units", by="lan")
+
+    assert is_new and decision.employer_id == TWIN
+    with pytest.raises(UsageError):
+        reviews.decide(room, CODE, "TA0007G", "confirmed", reason="x", by="lan")
+    with pytest.raises(UsageError):
+        reviews.decide(room, "0100000055", "TA0002B", "confirmed", reason="x", by="lan")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 -- one row per tax year with a list and territory: its province as last called by the end of the
--- year (as first called, if it came later), its months on the map, and those whose participants and
--- arrears are published
+-- year (as first called, if it came later), its months on the map, those whose participants and
+-- arrears are published, and whether a list of its units is
 with tax_employer as (
     select * from {{ ref('int_tax_employer__latest') }}
 ),
@@ -56,13 +56,14 @@ sent as (
         territory_key,
         extract(year from month)::integer as tax_year,
         bit_or({{ month_bit('month') }}) filter (where feed = 'participants') as of_participants,
-        bit_or({{ month_bit('month') }}) filter (where feed = 'arrears') as of_arrears
+        bit_or({{ month_bit('month') }}) filter (where feed = 'arrears') as of_arrears,
+        bool_or(feed = 'employers') as has_units
     from input
-    where feed in ('participants', 'arrears') and territory_key is not null
+    where feed in ('participants', 'arrears', 'employers') and territory_key is not null
     group by territory_key, extract(year from month)
 ),
 
-final as (
+placed as (
     select
         called.tax_year,
         called.territory_key,
@@ -71,7 +72,8 @@ final as (
         called.current_province_code,
         in_force.months as months_in_force,
         coalesce(sent.of_participants, 0) & in_force.months as months_published,
-        coalesce(sent.of_arrears, 0) & in_force.months as months_of_arrears
+        coalesce(sent.of_arrears, 0) & in_force.months as months_of_arrears,
+        coalesce(sent.has_units, false) as has_units
     from called
     inner join in_force
         on
@@ -81,6 +83,36 @@ final as (
         on
             called.tax_year = sent.tax_year
             and called.territory_key = sent.territory_key
+),
+
+-- those that had the ground of today's province in the year
+ground as (
+    select
+        tax_year,
+        current_province_code,
+        bool_and(has_units) as has_units
+    from placed
+    where months_in_force > 0
+    group by tax_year, current_province_code
+),
+
+final as (
+    select
+        placed.tax_year,
+        placed.territory_key,
+        placed.province_key,
+        placed.province_code,
+        placed.current_province_code,
+        placed.months_in_force,
+        placed.months_published,
+        placed.months_of_arrears,
+        case when placed.months_in_force > 0 then placed.has_units else ground.has_units end
+            as is_listed
+    from placed
+    inner join ground
+        on
+            placed.tax_year = ground.tax_year
+            and placed.current_province_code = ground.current_province_code
 )
 
 select * from final

@@ -1,7 +1,11 @@
--- one row per tax year with a list, unit and tax code it carries in that year (of a unit without a
--- version in the year: the code of the nearest one, for the whole year)
+-- one row per tax year with a list, unit and tax code it carries in that year (of a unit that
+-- stands as its nearest list shows it: the code on that list, for the whole year)
 with employer_year as (
     select * from {{ ref('int_employer__tax_year') }}
+),
+
+other_year as (
+    select * from {{ ref('int_employer__other_year') }}
 ),
 
 employer as (
@@ -34,8 +38,8 @@ carried as (
         tax_code,
         false as is_in_year,
         {{ whole_year() }} as months
-    from employer_year
-    where not is_in_year and tax_code is not null
+    from other_year
+    where tax_code is not null
 ),
 
 final as (

@@ -3,6 +3,10 @@ with tax_match as (
     select * from {{ ref('fct_tax_match') }}
 ),
 
+registered as (
+    select * from {{ ref('int_tax_match__registered') }}
+),
+
 input as (
     select * from {{ source('ops', 'input') }}
 ),
@@ -32,12 +36,13 @@ judged as (
         )
 ),
 
+-- who has registered since is the unit that it registered as, and not called unregistered any more
 final as (
     select
         judged.tax_year,
         judged.tax_code,
         judged.match_class,
-        judged.employer_id,
+        coalesce(judged.employer_id, registered.employer_id) as employer_id,
         judged.province_key,
         judged.province_code,
         judged.current_province_code,
@@ -52,7 +57,7 @@ final as (
         judged.is_cit_finalised,
         judged.cit_filing_date,
         judged.as_of_date,
-        judged.is_not_registered,
+        judged.is_not_registered and registered.tax_code is null as is_not_registered,
         -- R18: did not pay or did not fully pay, but still finalised
         judged.is_cit_finalised
         and (
@@ -64,6 +69,11 @@ final as (
         coalesce(judged.is_under_declared, false) and not judged.is_not_registered
             as is_under_declared
     from judged
+    -- one row a tax year and code: cannot fan out
+    left join registered
+        on
+            judged.tax_year = registered.tax_year
+            and judged.tax_code = registered.tax_code
 )
 
 select * from final

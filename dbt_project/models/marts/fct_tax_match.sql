@@ -82,6 +82,7 @@ subject_unit as (
         matched_unit.status,
         matched_unit.industry_code,
         null as name,
+        matched_unit.is_in_year,
         matched_unit.months,
         matched_unit.tax_code_count
     from matched_unit
@@ -105,6 +106,7 @@ subject_unit as (
         employer_year.status,
         employer_year.industry_code,
         employer_year.name,
+        true as is_in_year,
         {{ whole_year() }} as months,
         0 as tax_code_count
     from employer_year
@@ -232,11 +234,14 @@ arrears_month as (
     select
         subject_no,
         current_province_code,
-        make_date(
-            tax_year, length(ltrim(months_of_arrears::bit(12)::text, '0')), 1
-        ) as month
+        case
+            when months_of_arrears > 0
+                then
+                    make_date(
+                        tax_year, length(ltrim(months_of_arrears::bit(12)::text, '0')), 1
+                    )
+        end as month
     from subject_province
-    where months_of_arrears > 0
 ),
 
 owed as (
@@ -247,7 +252,10 @@ owed as (
         coalesce(
             bool_or(arrears.overdue_vnd > 0 and arrears.months_owed >= 1), false
         ) as has_arrears,
-        max(arrears_month.month) as arrears_month
+        max(arrears_month.month) as arrears_month,
+        -- every province of the code has sent that month
+        count(*) = count(arrears_month.month)
+        and min(arrears_month.month) = max(arrears_month.month) as is_whole
     from subject_unit
     inner join arrears_month
         on
@@ -260,12 +268,39 @@ owed as (
     group by subject_unit.subject_no
 ),
 
+-- R19. A unit of a map that ended in the year is what the list of the map that followed says of the
+-- code's units there
+absconded_in_province as (
+    select
+        subject_unit.subject_no,
+        case
+            when bool_or(subject_unit.is_in_year and calendar.months_in_force & 2048 > 0)
+                then
+                    bool_and(subject_unit.status = 'absconded') filter (
+                        where calendar.months_in_force & 2048 > 0
+                    )
+            else bool_and(subject_unit.status = 'absconded')
+        end as is_absconded
+    from subject_unit
+    inner join calendar
+        on
+            subject_unit.tax_year = calendar.tax_year
+            and subject_unit.territory_key = calendar.territory_key
+    group by subject_unit.subject_no, subject_unit.current_province_code
+),
+
+absconded as (
+    select subject_no
+    from absconded_in_province
+    group by subject_no
+    having bool_and(is_absconded)
+),
+
 -- the unit that stands for all that are matched: the one with most persons
 main_unit as (
     select distinct on (subject_unit.subject_no)
         subject_unit.*,
         count(*) over subject as unit_count,
-        bool_and(subject_unit.status = 'absconded') over subject as is_absconded,
         max(subject_unit.tax_code_count) over subject as most_tax_codes
     from subject_unit
     left join unit_sum
@@ -315,7 +350,7 @@ compared as (
         main_unit.employer_id,
         coalesce(main_unit.unit_count, 0)::integer as unit_count,
         coalesce(main_unit.most_tax_codes, 0)::integer as tax_code_count,
-        coalesce(main_unit.is_absconded, false) as is_absconded,
+        absconded.subject_no is not null as is_absconded,
         case
             when main_unit.employer_id is null then numbered_code.province_key
             else main_unit.province_key
@@ -349,9 +384,9 @@ compared as (
         coalesce(head.persons_december, 0) as persons_december,
         coalesce(head.persons_distinct, 0) as persons_distinct,
         coalesce(wage.wage_base_vnd, 0) as wage_base_vnd,
-        owed.arrears_vnd,
-        owed.overdue_vnd,
-        owed.has_arrears,
+        case when owed.is_whole then owed.arrears_vnd end as arrears_vnd,
+        case when owed.is_whole then owed.overdue_vnd end as overdue_vnd,
+        case when owed.has_arrears or owed.is_whole then owed.has_arrears end as has_arrears,
         owed.arrears_month
     from numbered_code
     full join main_unit on numbered_code.subject_no = main_unit.subject_no
@@ -364,6 +399,7 @@ compared as (
     left join head on main_unit.subject_no = head.subject_no
     left join wage on main_unit.subject_no = wage.subject_no
     left join owed on main_unit.subject_no = owed.subject_no
+    left join absconded on main_unit.subject_no = absconded.subject_no
     left join listed_province
         on
             numbered_code.tax_year = listed_province.tax_year
@@ -405,11 +441,13 @@ flagged as (
         gap.*,
         gap.is_in_tax_list and not gap.has_unit and gap.employees_paid > 0 as is_not_registered,
         case when gap.has_unit then gap.has_arrears else false end as has_arrears_known,
-        gap.employee_gap >= threshold_year.employee_gap_minimum
-        and gap.employee_gap
-        >= gap.employees_tax * threshold_year.employee_gap_share_minimum as is_under_declared,
-        gap.tax_status in ('closed', 'closed_unfinalised', 'not_at_address')
-        or gap.is_absconded as is_closed
+        {{ is_under_declared(
+            'gap.employee_gap',
+            'gap.employees_tax',
+            'threshold_year.employee_gap_minimum',
+            'threshold_year.employee_gap_share_minimum'
+        ) }} as is_under_declared,
+        {{ is_closed_for_tax('gap.tax_status') }} or gap.is_absconded as is_closed
     from gap
     inner join threshold_year on gap.tax_year = threshold_year.tax_year
 ),

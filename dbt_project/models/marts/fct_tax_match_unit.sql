@@ -13,8 +13,12 @@ employer_year as (
     select * from {{ ref('int_employer__tax_year') }}
 ),
 
+other_year as (
+    select * from {{ ref('int_employer__other_year') }}
+),
+
 decision as (
-    select * from {{ ref('stg_review__tax_match') }}
+    select * from {{ ref('int_tax_match__decision') }}
 ),
 
 province as (
@@ -29,8 +33,6 @@ by_own_code as (
         unit_code.employer_id,
         unit_code.is_in_year,
         unit_code.months,
-        case tax_employer.code_kind when 'personal' then 'personal_id' else 'exact_code' end
-            as match_rule,
         1 as rung
     from tax_employer
     inner join unit_code
@@ -46,7 +48,6 @@ by_parent_code as (
         unit_code.employer_id,
         unit_code.is_in_year,
         unit_code.months,
-        'parent_code' as match_rule,
         2 as rung
     from tax_employer
     inner join unit_code
@@ -63,7 +64,6 @@ by_branch_code as (
         unit_code.employer_id,
         unit_code.is_in_year,
         bit_or(unit_code.months) as months,
-        'branch_code' as match_rule,
         3 as rung
     from tax_employer
     inner join unit_code
@@ -86,7 +86,6 @@ by_review as (
         employer_year.employer_id,
         employer_year.is_in_year,
         {{ whole_year() }} as months,
-        'confirmed' as match_rule,
         4 as rung
     from tax_employer
     inner join decision
@@ -95,6 +94,11 @@ by_review as (
         on
             tax_employer.tax_year = employer_year.tax_year
             and decision.employer_id = employer_year.employer_id
+    left join other_year
+        on
+            employer_year.tax_year = other_year.tax_year
+            and employer_year.employer_id = other_year.employer_id
+    where employer_year.is_in_year or other_year.employer_id is not null
 ),
 
 possible as (
@@ -107,26 +111,39 @@ possible as (
     select * from by_review
 ),
 
--- the first rung that finds units, those listed in the year before others
 ranked as (
     select
         *,
-        rank() over (
-            partition by tax_year, tax_code order by rung asc, is_in_year desc
-        ) as place
+        min(rung) over (partition by tax_year, tax_code) as first_rung
     from possible
 ),
 
+-- the first rung that finds units; a parent has its unlisted branches beside units of its own, and
+-- whoever a person confirmed belongs to the code whatever else does. A unit found twice stands once
 chosen as (
-    select * from ranked
-    where place = 1
+    select
+        tax_year,
+        tax_code,
+        employer_id,
+        is_in_year,
+        min(rung) as rung,
+        bit_or(months) as months
+    from ranked
+    where rung = first_rung or (rung = 3 and first_rung = 1) or rung = 4
+    group by tax_year, tax_code, employer_id, is_in_year
 ),
 
 final as (
     select
         chosen.tax_year,
         chosen.tax_code,
-        chosen.match_rule,
+        case
+            when chosen.rung = 1 and chosen.tax_code like 'P-%' then 'personal_id'
+            when chosen.rung = 1 then 'exact_code'
+            when chosen.rung = 2 then 'parent_code'
+            when chosen.rung = 3 then 'branch_code'
+            else 'confirmed'
+        end as match_rule,
         employer_year.employer_key,
         chosen.employer_id,
         employer_year.si_unit_code,

@@ -14,8 +14,12 @@ matched_unit as (
     select * from {{ ref('fct_tax_match_unit') }}
 ),
 
+other_year as (
+    select * from {{ ref('int_employer__other_year') }}
+),
+
 decision as (
-    select * from {{ ref('stg_review__tax_match') }}
+    select * from {{ ref('int_tax_match__decision') }}
 ),
 
 threshold as (
@@ -62,9 +66,13 @@ open_unit as (
         on
             employer_year.tax_year = matched_unit.tax_year
             and employer_year.employer_id = matched_unit.employer_id
+    left join other_year
+        on
+            employer_year.tax_year = other_year.tax_year
+            and employer_year.employer_id = other_year.employer_id
     where
         matched_unit.employer_id is null
-        and employer_year.is_in_year
+        and (employer_year.is_in_year or other_year.employer_id is not null)
         and employer_year.unit_type <> 'household'
 ),
 

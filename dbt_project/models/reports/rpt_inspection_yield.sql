@@ -19,8 +19,8 @@ arrears as (
     select * from {{ ref('int_arrears__by_unit') }}
 ),
 
-tax_row as (
-    select * from {{ ref('int_tax_match__reason') }}
+stated as (
+    select * from {{ ref('int_tax_match__stated') }}
 ),
 
 successor as (
@@ -64,11 +64,13 @@ arrears_list as (
         inspection_case.month_before
 ),
 
+-- a year after the list's own is a slip of the pen
 tax_list as (
     select
         tax_year,
         min(as_of_date) as as_of_date
-    from tax_row
+    from stated
+    where tax_year <= extract(year from as_of_date)
     group by tax_year
 ),
 
@@ -119,22 +121,46 @@ three_months_overdue as (
     group by dated.territory_key, dated.case_no, dated.decision_date
 ),
 
--- a row of a later supplement says nothing of the day of the decision
-unit_tax as (
-    select
+-- what was last said of each of the unit's codes before the decision: of supplements the highest,
+-- whatever came later
+known_code as (
+    select distinct on (
+        dated.territory_key, dated.case_no, dated.decision_date, stated.tax_code
+    )
         dated.territory_key,
         dated.case_no,
         dated.decision_date,
-        bool_or(tax_row.is_cit_finalised_si_unpaid) as is_cit_finalised_si_unpaid,
-        bool_or(tax_row.is_under_declared) as is_under_declared
-    from tax_row
-    left join successor on tax_row.employer_id = successor.employer_id
+        stated.is_cit_finalised_si_unpaid,
+        stated.is_under_declared,
+        -- on a list of a month before the decision the unit was registered when it was visited
+        stated.is_not_registered and stated.registered_month >= dated.month as is_not_registered
+    from stated
+    left join successor on stated.employer_id = successor.employer_id
     inner join dated
         on
-            coalesce(successor.successor_id, tax_row.employer_id) = dated.unit_id
-            and tax_row.tax_year = dated.tax_year
-            and tax_row.as_of_date < dated.decision_date
-    group by dated.territory_key, dated.case_no, dated.decision_date
+            coalesce(successor.successor_id, stated.employer_id) = dated.unit_id
+            and stated.tax_year = dated.tax_year
+            and stated.as_of_date < dated.decision_date
+    order by
+        dated.territory_key asc,
+        dated.case_no asc,
+        dated.decision_date asc,
+        stated.tax_code asc,
+        stated.supplement_no desc,
+        stated.month desc,
+        stated.row_no desc
+),
+
+unit_tax as (
+    select
+        territory_key,
+        case_no,
+        decision_date,
+        bool_or(is_cit_finalised_si_unpaid) as is_cit_finalised_si_unpaid,
+        bool_or(is_under_declared) as is_under_declared,
+        bool_or(is_not_registered) as is_not_registered
+    from known_code
+    group by territory_key, case_no, decision_date
 ),
 
 held as (
@@ -163,6 +189,7 @@ held as (
                 when 'three_months_or_more' then three_months_overdue.case_no is not null
                 when 'cit_finalised_si_unpaid' then unit_tax.is_cit_finalised_si_unpaid
                 when 'under_declared' then unit_tax.is_under_declared
+                when 'not_registered' then unit_tax.is_not_registered
                 else false
             end
 ),

@@ -47,13 +47,44 @@ provincial as (
     group by tax_year, province_key, province_code, current_province_code, industry_division
 ),
 
+-- a code counts for the country where whoever had its ground at the year's end has sent
+-- participants of the year: its own territory, or those that it came from or went into
+included as (
+    select
+        calendar.tax_year,
+        province.province_key,
+        bool_and(at_year_end.months_published > 0) as is_included
+    from calendar
+    -- a territory under each of its names
+    inner join province on calendar.territory_key = province.territory_key
+    inner join calendar as at_year_end
+        on
+            calendar.tax_year = at_year_end.tax_year
+            and calendar.current_province_code = at_year_end.current_province_code
+            and at_year_end.months_in_force
+            & {{ month_bit('make_date(at_year_end.tax_year, 12, 1)') }} > 0
+            and (
+                calendar.territory_key = at_year_end.territory_key
+                or calendar.months_in_force
+                & {{ month_bit('make_date(calendar.tax_year, 12, 1)') }} = 0
+            )
+    group by calendar.tax_year, province.province_key
+),
+
+-- a code of no known province is nobody's to send
 national as (
     select
-        tax_year,
-        industry_division,
+        divided.tax_year,
+        divided.industry_division,
         {{ measures }}
     from divided
-    group by tax_year, industry_division
+    -- one row a tax year and province: cannot fan out
+    left join included
+        on
+            divided.tax_year = included.tax_year
+            and divided.province_key = included.province_key
+    where divided.province_key is null or included.is_included
+    group by divided.tax_year, divided.industry_division
 ),
 
 -- the map of the year's end; where no participants of the year are published nobody can be told to

@@ -1,0 +1,100 @@
+-- one row per row of a tax list, with the reasons to inspect that it gave
+with tax_employer as (
+    select * from {{ ref('stg_tax__employer') }}
+),
+
+tax_match as (
+    select * from {{ ref('fct_tax_match') }}
+    where match_class <> 'not_in_tax_list'
+),
+
+registered as (
+    select * from {{ ref('int_tax_match__registered') }}
+),
+
+threshold as (
+    select * from {{ ref('tax_match_threshold') }}
+),
+
+-- what the row says is its own; units, heads and arrears are those of the match
+compared as (
+    select
+        tax_employer.tax_year,
+        tax_employer.tax_code,
+        tax_employer.as_of_date,
+        tax_employer.supplement_no,
+        tax_employer.month,
+        tax_employer.row_no,
+        coalesce(tax_match.employer_id, registered.employer_id) as employer_id,
+        registered.registered_month,
+        tax_employer.is_cit_finalised,
+        tax_employer.employees_with_contract as employees_tax,
+        tax_employer.employees_with_contract - round(tax_match.employees_si) as employee_gap,
+        tax_match.has_arrears,
+        tax_match.employer_id is null and tax_employer.employees_paid > 0 as is_not_registered,
+        -- nobody is there by this row, or by what became of the units; a similar name is no proof
+        {{ is_closed_for_tax('tax_employer.status') }}
+        or (
+            tax_match.match_class = 'review'
+            or tax_match.match_class = 'closed_or_absconded'
+            and not {{ is_closed_for_tax('tax_match.tax_status') }}
+        ) is true as is_no_reason
+    from tax_employer
+    -- one row a tax year and code each: cannot fan out
+    left join tax_match
+        on
+            tax_employer.tax_year = tax_match.tax_year
+            and tax_employer.tax_code = tax_match.tax_code
+    left join registered
+        on
+            tax_employer.tax_year = registered.tax_year
+            and tax_employer.tax_code = registered.tax_code
+),
+
+judged as (
+    select
+        compared.*,
+        coalesce(
+            {{ is_under_declared(
+                'compared.employee_gap',
+                'compared.employees_tax',
+                'gap_minimum.value',
+                'share_minimum.value'
+            ) }},
+            false
+        ) and not compared.is_not_registered as is_under_declared
+    from compared
+    -- one value a day each: cannot fan out
+    inner join threshold as gap_minimum
+        on
+            gap_minimum.threshold = 'employee_gap_minimum'
+            and make_date(compared.tax_year, 12, 31) >= gap_minimum.valid_from
+            and make_date(compared.tax_year, 12, 31) < gap_minimum.valid_to
+    inner join threshold as share_minimum
+        on
+            share_minimum.threshold = 'employee_gap_share_minimum'
+            and make_date(compared.tax_year, 12, 31) >= share_minimum.valid_from
+            and make_date(compared.tax_year, 12, 31) < share_minimum.valid_to
+),
+
+final as (
+    select
+        tax_year,
+        tax_code,
+        as_of_date,
+        supplement_no,
+        month,
+        row_no,
+        employer_id,
+        registered_month,
+        is_not_registered and not is_no_reason as is_not_registered,
+        is_under_declared and not is_no_reason as is_under_declared,
+        is_cit_finalised
+        and not is_no_reason
+        and (
+            coalesce(has_arrears, false) or is_under_declared or is_not_registered
+        ) as is_cit_finalised_si_unpaid
+    from judged
+)
+
+select * from final
