@@ -15,6 +15,7 @@ from warehouse.settings import settings
 _KNOWN = {
     "ingest": "a whole load against plain COPY, dlt and pandas; --rows, --repeat, --no-peers, --profile",
     "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
+    "gate": "gate 1 of a participants file against the same checks by hand, a statement each; --rows, --repeat",
     "tax-match": "units of the country against a year's tax codes, beside splink; --rows are the codes, --no-peers",
 }
 
@@ -51,6 +52,13 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
             folder, rows=arguments.rows or ingest.DEFAULT_ROWS, repeat=repeat, peers=arguments.peers,
             profile=arguments.profile,
         )  # fmt: skip
+    if arguments.name == "gate" and not arguments.profile:
+        from benchmarks import gate  # noqa: PLC0415
+
+        repeat = gate.DEFAULT_REPEAT if arguments.repeat is None else arguments.repeat
+        if repeat < 1:
+            raise UsageError("--repeat is too small: give at least 1.")
+        return gate.run(folder, rows=arguments.rows or gate.DEFAULT_ROWS, repeat=repeat)
     if arguments.repeat is not None or arguments.profile:
         raise UsageError(f"{arguments.name} runs each size once: leave --repeat and --profile out.")
     if arguments.name == "tax-match":

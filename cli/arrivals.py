@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import uuid
 from collections.abc import Iterator
@@ -55,10 +56,11 @@ def status(
     print(f"{'sender':<13}{'submission':<26}{'period':<10}{'feed':<15}{'state':<23}{'rows':>9}{'rejected':>9}  late")
     for entry in entries:
         late = {True: "late", False: "", None: ""}[entry["is_late"]]
+        decided = "".join(f"  {one['decision']} by {one['decided_by']}" for one in entry["decisions"])
         for feed in entry["feeds"] or [{"feed": "", "state": entry["state"], "rows": "", "rejected": ""}]:
             print(
                 f"{entry['sender']:<13}{entry['submission_id']:<26}{entry['period'] or '':<10}{feed['feed']:<15}"
-                f"{feed['state']:<23}{feed['rows']:>9}{feed['rejected']:>9}  {late}"
+                f"{feed['state']:<23}{feed['rows']:>9}{feed['rejected']:>9}  {late}{decided}"
             )
 
 
@@ -80,6 +82,9 @@ def _receipt_lines(content: dict[str, Any]) -> Iterator[str]:
     yield f"{content['submission_id']} of {content['sender']} for {content['period']}: {content['state']}{late}"
     for error in content["errors"]:
         yield f"  {error['code']} {error['message_vi']}\n      {error['message_en']}"
+    for one in content["decisions"]:
+        day = one["decided_at"][:16].replace("T", " ")
+        yield f"  {one['decision']} on {day} by {one['decided_by']}: {one['reason']}"
     for feed in content["feeds"]:
         yield (
             f"  {feed['feed']}: {_grouped(feed['accepted'])} of {_grouped(feed['rows'])} rows accepted,"
@@ -121,15 +126,28 @@ def _grouped(value: float | None) -> str:
 
 
 def release(
-    submission_id: Annotated[str, typer.Argument(metavar="ID")], reason: Annotated[str, typer.Option()]
+    submission_id: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option()],
+    by: Annotated[str | None, typer.Option(help="Who decides; the system user unless given.")] = None,
 ) -> None:
-    """Let a held submission in; the reason goes on record."""
-    print(f"{submission_id}: {decision.decide_held(_ready(), submission_id, release=True, reason=reason)}")
+    """Let a held submission in; who, when and why go on record, and the sender's receipt says so."""
+    _decide(submission_id, release=True, reason=reason, by=by)
 
 
-def reject(submission_id: Annotated[str, typer.Argument(metavar="ID")], reason: Annotated[str, typer.Option()]) -> None:
-    """Refuse a held submission; the reason goes on record."""
-    print(f"{submission_id}: {decision.decide_held(_ready(), submission_id, release=False, reason=reason)}")
+def reject(
+    submission_id: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option()],
+    by: Annotated[str | None, typer.Option(help="Who decides; the system user unless given.")] = None,
+) -> None:
+    """Refuse a held submission; who, when and why go on record, and the sender's receipt says so."""
+    _decide(submission_id, release=False, reason=reason, by=by)
+
+
+def _decide(submission_id: str, *, release: bool, reason: str, by: str | None) -> None:
+    configured = _ready()
+    state = decision.decide_held(configured, submission_id, release=release, reason=reason, by=by or getpass.getuser())
+    receipts.write_outbox(configured, submission_id)
+    print(f"{submission_id}: {state}")
 
 
 def _print_night(configured: Settings, *, as_json: bool) -> None:

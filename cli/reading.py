@@ -22,10 +22,13 @@ def as_of(
 
 
 def report(out: Annotated[Path | None, typer.Option(help="Another folder than VSS_HOME/report.")] = None) -> None:
-    """Write the morning report: static, offline."""
+    """Write the morning report and the pages of gate results it links to: static, offline."""
+    from expectations.data_docs import render
     from reporting.morning import write_report
 
-    print(write_report(_ready(), out=out))
+    configured = _ready()
+    render(configured, None if out is None else out / "data_docs")
+    print(write_report(configured, out=out))
 
 
 def headline() -> None:

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from expectations.engine import SCHEMA, Check, Expectation, gx
 from expectations.facts import Fact, Median
+from expectations.plans import INDICATORS, WEEKLY, Planned
 from expectations.thresholds import threshold
 from warehouse.connection import Connection
 
@@ -40,6 +41,17 @@ _COLUMNS: dict[str, tuple[str, Callable[[Fact], object]]] = {
         lambda fact: None if fact.tax_list is None else fact.tax_list.matched_share,
     ),
     "tax_list_valid": ("double precision", lambda fact: None if fact.tax_list is None else fact.tax_list.valid_share),
+    "ui_without_si_c": ("bigint", lambda fact: None if fact.alone is None else fact.alone.count),
+    "plan_share_lowest": (
+        "double precision",
+        lambda fact: min((one.share for one in fact.planned if one.is_stock), default=None),
+    ),
+    "plan_share_highest": ("double precision", lambda fact: max((one.share for one in fact.planned), default=None)),
+    "plan_points_off": (
+        "double precision",
+        lambda fact: max((one.points_off for one in fact.planned if one.points_off is not None), default=None),
+    ),
+    "days_outside_week": ("bigint", lambda fact: fact.days_outside_week),
     "forbidden_nil": ("bigint", lambda fact: int(fact.load.is_nil and not fact.is_nil_allowed)),
 }
 
@@ -50,12 +62,18 @@ Arguments = dict[str, object]
 class Rule:
     """A hold rule or a warning: its check, its code, and what there is to tell about each feed that breaks it.
 
-    The sender is told of a hold by its code; a warning has none, its figures stand with the stored result.
+    The sender is told by the code: of a hold as an error, of a warning as a note on the feed. A warning without one is
+    for the house; its figures stand with the stored result.
     """
 
     check: Check
     code: str | None
     explain: Callable[[Fact], Iterable[Arguments]]
+
+    @property
+    def holds(self) -> bool:
+        """Whether a person decides when the rule is broken."""
+        return self.check.severity == "hold"
 
 
 def write_facts(connection: Connection, table: str, facts: Sequence[Fact]) -> None:
@@ -76,7 +94,16 @@ def write_facts(connection: Connection, table: str, facts: Sequence[Fact]) -> No
 
 def business_rules(facts: Sequence[Fact], month: dt.date) -> list[Rule]:
     """The hold rules and warnings for the feeds of one submission of a month."""
-    return [*_hold_rules(facts, month), *(_tax_list_warnings(month) if any(fact.tax_list for fact in facts) else ())]
+    rules = _hold_rules(facts, month)
+    if any(fact.alone for fact in facts):
+        rules.append(_person_warning(facts))
+    if any(fact.load.feed == INDICATORS for fact in facts):
+        rules += _plan_warnings(month)
+    if any(fact.load.feed == WEEKLY for fact in facts):
+        rules.append(_week_warning())
+    if any(fact.tax_list for fact in facts):
+        rules += _tax_list_warnings(month)
+    return rules
 
 
 def _hold_rules(facts: Sequence[Fact], month: dt.date) -> list[Rule]:
@@ -178,6 +205,85 @@ def _hold_rules(facts: Sequence[Fact], month: dt.date) -> list[Rule]:
             explain=lambda fact: [{"feed": fact.load.feed}] if fact.load.is_nil and not fact.is_nil_allowed else [],
         ),
     ]  # fmt: skip
+
+
+def _person_warning(facts: Sequence[Fact]) -> Rule:
+    return _rule(
+        "N-UI-WITHOUT-SI",
+        gx.expectations.ExpectColumnValuesToBeBetween(
+            column="ui_without_si_c", max_value=0,
+            meta=_meta("law", "by person, unemployment insurance goes with compulsory insurance (R4)", "warn"),
+        ),
+        ("ui_without_si_c",),
+        at_least=sum(_is_sent(fact, "participants") for fact in facts),
+        explain=lambda fact: (
+            [
+                {
+                    "count": fact.alone.count, "rows": list(fact.alone.rows),
+                    "left_out": fact.alone.count - len(fact.alone.rows),
+                }
+            ]
+            if fact.alone and fact.alone.count
+            else []
+        ),
+    )  # fmt: skip
+
+
+def _plan_warnings(month: dt.date) -> list[Rule]:
+    expect = gx.expectations
+    lowest, highest, points = (threshold(code, month) for code in ("plan_lowest", "plan_highest", "plan_points"))
+    return [
+        _rule(
+            None,
+            expect.ExpectColumnValuesToBeBetween(
+                column="plan_share_lowest", min_value=lowest,
+                meta=_meta("form", "a stock far below the year's plan is a wrong unit or indicator", "warn"),
+            ),
+            ("plan_share_lowest",),
+            explain=lambda fact: _plan_figures(fact, lambda one: one.is_stock and one.share < lowest),
+        ),
+        _rule(
+            None,
+            expect.ExpectColumnValuesToBeBetween(
+                column="plan_share_highest", max_value=highest,
+                meta=_meta("form", "a figure far above the plan of the year is a wrong unit", "warn"),
+            ),
+            ("plan_share_highest",),
+            explain=lambda fact: _plan_figures(fact, lambda one: one.share > highest),
+        ),
+        _rule(
+            None,
+            expect.ExpectColumnValuesToBeBetween(
+                column="plan_points_off", max_value=points,
+                meta=_meta("identity", "reported attainment is the figure over the plan in force (R2)", "warn"),
+            ),
+            ("plan_points_off",),
+            explain=lambda fact: _plan_figures(fact, lambda one: (one.points_off or 0) > points),
+        ),
+    ]  # fmt: skip
+
+
+def _plan_figures(fact: Fact, is_odd: Callable[[Planned], bool]) -> list[Arguments]:
+    return [
+        {
+            "indicator": one.indicator, "value": f"{one.value:f}", "plan": f"{one.plan:f}",
+            **({} if one.reported_pct is None else {"reported_pct": f"{one.reported_pct:f}"}),
+        }
+        for one in fact.planned
+        if is_odd(one)
+    ]  # fmt: skip
+
+
+def _week_warning() -> Rule:
+    return _rule(
+        None,
+        gx.expectations.ExpectColumnValuesToBeBetween(
+            column="days_outside_week", max_value=0,
+            meta=_meta("form", "a weekly report closes in its own week", "warn"),
+        ),
+        ("days_outside_week",),
+        explain=lambda fact: [{"days": fact.days_outside_week}] if fact.days_outside_week else [],
+    )  # fmt: skip
 
 
 def _tax_list_warnings(month: dt.date) -> list[Rule]:

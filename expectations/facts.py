@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from expectations.engine import SCHEMA
+from expectations.plans import INDICATORS, WEEKLY, Planned, days_outside_week, read_planned
 from expectations.tax_list import FEED as TAX_LIST
 from expectations.tax_list import TaxList, read_tax_list
 from expectations.thresholds import lowest_minimum_wage, threshold
@@ -32,6 +33,7 @@ class Load:
     accepted: int
     totals: Mapping[str, Mapping[str, Any]]
     profile: Mapping[str, int]
+    is_to_date: bool = False
 
     @property
     def loaded(self) -> dict[str, int]:
@@ -49,6 +51,7 @@ class Subject:
     month: dt.date
     version: int
     action: str
+    as_of_date: dt.date | None
     territory_key: str | None
     vintage: str | None
     current_province_code: str | None
@@ -74,6 +77,14 @@ class Median:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """Rows of UI whose person has no row of SI_C (R4): how many, and the numbers of the first."""
+
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Fact:
     """The figures of one feed; None where there is nothing to compare."""
 
@@ -88,6 +99,9 @@ class Fact:
     rows_before: int | None = None
     volume_change: float | None = None
     tax_list: TaxList | None = None
+    alone: Alone | None = None
+    planned: tuple[Planned, ...] = ()
+    days_outside_week: int | None = None
 
     def sent(self, insurance_type: str) -> int | None:
         """Rows of an insurance type as sent; None where the feed has none or the profile does not say."""
@@ -102,7 +116,8 @@ def read_subject(connection: Connection, sub_no: int) -> Subject:
     """The submission and its feeds. Raises LookupError when the ledger has no such submission."""
     row = connection.execute(
         """
-        select s.sender, s.period, s.month, s.version, s.action, p.territory_key, p.vintage, p.current_province_code
+        select s.sender, s.period, s.month, s.version, s.action, s.as_of_date, p.territory_key, p.vintage,
+            p.current_province_code
         from ops.submission s
         left join ops.province p
             on s.sender = 'province-' || p.province_code and s.month >= p.valid_from and s.month < p.valid_to
@@ -114,8 +129,8 @@ def read_subject(connection: Connection, sub_no: int) -> Subject:
         raise LookupError(f"there is no submission {sub_no}")
     with connection.cursor(row_factory=dict_row) as cursor:
         loads = cursor.execute(
-            "select load_id, feed, is_nil, row_count as rows, accepted, totals, profile from ops.load"
-            " where sub_no = %s order by feed",
+            "select load_id, feed, is_nil, row_count as rows, accepted, totals, profile, basis = 'ytd' as is_to_date"
+            " from ops.load where sub_no = %s order by feed",
             [sub_no],
         ).fetchall()
     values: list[Any] = [*row, tuple(Load(**load) for load in loads)]
@@ -147,8 +162,13 @@ def read_facts(connection: Connection, subject: Subject) -> list[Fact]:
                 totals_before=before,
                 total_ratios=None if before is None else _total_ratios(load, before),
                 rows_before=rows_before.get(load.feed),
-                volume_change=_volume_change(load.rows, rows_before.get(load.feed), subject.month),
+                volume_change=_volume_change(load, rows_before.get(load.feed), subject.month),
                 tax_list=_tax_list(connection, load, subject) if load.feed == TAX_LIST else None,
+                alone=_alone(connection, load, subject.month) if load.feed == "participants" else None,
+                planned=_planned(connection, load, subject) if load.feed == INDICATORS else (),
+                days_outside_week=(
+                    days_outside_week(subject.period, subject.as_of_date) if load.feed == WEEKLY else None
+                ),
             )
         )
     return facts
@@ -169,6 +189,31 @@ def _tax_list(connection: Connection, load: Load, subject: Subject) -> TaxList:
         accepted=load.accepted,
         least=threshold("tax_list_codes", subject.month),
     )
+
+
+def _planned(connection: Connection, load: Load, subject: Subject) -> tuple[Planned, ...]:
+    return read_planned(
+        connection, _slice(load), sender=subject.sender, month=subject.month, territory_key=subject.territory_key
+    )
+
+
+def _alone(connection: Connection, load: Load, month: dt.date) -> Alone:
+    """By person, for counts may be in order while persons are not."""
+    row: Any = connection.execute(
+        sql.SQL(
+            """
+            with alone as (
+                select u.row_no from {view} u
+                where u.insurance_type = 'UI' and not exists (
+                    select from {view} c where c.insurance_type = 'SI_C' and c.si_number = u.si_number
+                )
+            )
+            select (select count(*) from alone), array(select row_no from alone order by row_no limit %s)
+            """
+        ).format(view=_slice(load)),
+        [int(threshold("rows_listed", month))],
+    ).fetchone()
+    return Alone(int(row[0]), tuple(row[1]))
 
 
 def _si_wage(connection: Connection, load: Load) -> Median:
@@ -261,14 +306,16 @@ def _totals_before(connection: Connection, subject: Subject) -> dict[str, dict[s
 
 
 def _total_ratios(load: Load, before: Mapping[str, int]) -> dict[str, float]:
-    """Magnitude of each amount total against the last one.
+    """Magnitude of each control total against the last one: amounts, and counts that are no part of a key.
 
-    Zero has no magnitude: nothing is compared with a total that was zero, and an optional amount that is zero now was
-    not reported. An amount that must be filled in and is zero now has the ratio zero.
+    Zero has no magnitude: nothing is compared with a total that was zero, and an optional column that is zero now was
+    not reported. One that must be filled in and is zero now has the ratio zero. Rows are compared by `_volume_change`.
     """
     contract = load_contracts()[load.feed]
     ratios = {}
-    for name in contract.amount_columns:
+    for name in (*contract.amount_columns, *contract.count_columns):
+        if name in contract.key:
+            continue
         now, then = load.loaded.get(name), before.get(name)
         if now is not None and then and (now != 0 or contract.column(name).required):
             ratios[name] = abs(now) / abs(then)
@@ -276,7 +323,10 @@ def _total_ratios(load: Load, before: Mapping[str, int]) -> dict[str, float]:
 
 
 def _rows_before(connection: Connection, subject: Subject) -> dict[str, int]:
-    """Rows of each feed of the same territory's month before: all its predecessors', if every one of them has sent."""
+    """Rows of each feed of the same territory's month before: all its predecessors', if every one of them has sent.
+
+    A year-to-date file grows by its nature: it is neither compared nor compared with.
+    """
     if subject.territory_key is None:
         return {}
     month_before = (subject.month - dt.timedelta(days=1)).replace(day=1)
@@ -294,7 +344,7 @@ def _rows_before(connection: Connection, subject: Subject) -> dict[str, int]:
         join ops.accepted_load a on a.sender = 'province-' || t.province_code and a.period = %(period)s
         join ops.load l on l.load_id = a.load_id
         group by a.feed
-        having count(*) = (select count(*) from territory)
+        having count(*) = (select count(*) from territory) and bool_and(l.basis is distinct from 'ytd')
         """,
         {
             "before": month_before, "period": f"{month_before:%Y-%m}", "territory": subject.territory_key,
@@ -304,8 +354,8 @@ def _rows_before(connection: Connection, subject: Subject) -> dict[str, int]:
     return {str(feed): int(str(count)) for feed, count in rows}
 
 
-def _volume_change(now: int, before: int | None, month: dt.date) -> float | None:
+def _volume_change(load: Load, before: int | None, month: dt.date) -> float | None:
     """How far a slice has moved, as a share of the month before; None without history and for small slices."""
-    if before is None or max(now, before) <= threshold("volume_rows", month):
+    if before is None or load.is_to_date or max(load.rows, before) <= threshold("volume_rows", month):
         return None
-    return abs(now - before) / before if before else float("inf")
+    return abs(load.rows - before) / before if before else float("inf")

@@ -10,6 +10,9 @@ from psycopg.types.json import Jsonb
 from expectations.engine import Outcome
 from warehouse.connection import Connection
 
+GATE_NOTES = ("N-UI-WITHOUT-SI",)
+"""Codes of the notes that a gate writes and takes back."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -57,6 +60,25 @@ def write_results(
                 for result in results
             ],
         )  # fmt: skip
+
+
+def write_notes(connection: Connection, load_ids: Sequence[int], notes: Sequence[tuple[int, Finding]]) -> None:
+    """Tell the sender on the receipt: these notes take the place of those an earlier run of the gate left on the loads.
+
+    A note has a code of the catalogue (`N-…`); its arguments are counts and row numbers.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            "update ops.load l set notes = (select coalesce(jsonb_agg(n order by place), '[]')"
+            " from jsonb_array_elements(l.notes) with ordinality as e (n, place) where n ->> 'code' <> all(%(codes)s))"
+            " where load_id = any(%(loads)s) and exists ("
+            " select from jsonb_array_elements(l.notes) n where n ->> 'code' = any(%(codes)s))",
+            {"codes": list(GATE_NOTES), "loads": list(load_ids)},
+        )
+        cursor.executemany(
+            "update ops.load set notes = notes || %s where load_id = %s",
+            [(Jsonb([{"code": one.code, "args": dict(one.args)}]), load_id) for load_id, one in notes],
+        )
 
 
 def failure(outcome: Outcome, feed: str | None) -> Finding:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from psycopg import sql
 
 from expectations.business import Rule, business_rules, write_facts
-from expectations.engine import SCHEMA, Check, Outcome, gx, judge_table, measure
+from expectations.engine import SCHEMA, Check, Outcome, Part, gx, judge_tables, measure
 from expectations.facts import Fact, Load, Subject, read_facts, read_subject
-from expectations.results import Finding, Result, failure, write_results
+from expectations.results import Finding, Result, failure, write_notes, write_results
 from expectations.suites import contract_suite
 from ingestion.contracts import load_contracts
 from warehouse import roles
@@ -28,6 +28,14 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
 
 
+@dataclass
+class _Found:
+    results: list[Result] = field(default_factory=list)
+    failures: list[Finding] = field(default_factory=list)
+    holds: list[Finding] = field(default_factory=list)
+    notes: list[tuple[int, Finding]] = field(default_factory=list)
+
+
 def gate_submission(settings: Settings, sub_no: int) -> Verdict:
     """Judge one submission whose rows are committed (state `loaded`).
 
@@ -40,14 +48,12 @@ def gate_submission(settings: Settings, sub_no: int) -> Verdict:
         subject = read_subject(connection, sub_no)
         if not subject.loads:
             return _of_nothing(subject)
-        with _gate_relations(connection, subject):
-            results, failures = _judge_contracts(connection, url, subject)
-            business, failed_rules, holds = _judge_business(connection, url, subject)
-        write_results(connection, results + business, gate="submission", sub_no=sub_no)
-    failures += failed_rules
-    if failures:
-        return Verdict("failed", (*failures, *holds))
-    return Verdict("held" if holds else "passed", tuple(holds))
+        found = _judged(connection, url, subject)
+        write_results(connection, found.results, gate="submission", sub_no=sub_no)
+        write_notes(connection, [load.load_id for load in subject.loads], found.notes)
+    if found.failures:
+        return Verdict("failed", (*found.failures, *found.holds))
+    return Verdict("held" if found.holds else "passed", tuple(found.holds))
 
 
 def _of_nothing(subject: Subject) -> Verdict:
@@ -96,61 +102,87 @@ def _sent(subject: Subject) -> list[Load]:
     return [load for load in subject.loads if not load.is_nil]
 
 
-def _judge_contracts(connection: Connection, url: str, subject: Subject) -> tuple[list[Result], list[Finding]]:
-    results, findings = [], []
-    for load in _sent(subject):
-        view, suite = f"s_{load.load_id}", f"contract {load.feed}"
-        checks = contract_suite(load_contracts()[load.feed], load.accepted, load.loaded)
-        measured = measure(connection, view, checks)
-        for outcome in judge_table(url, view, suite=suite, checks=checks, measured=measured):
-            results.append(Result(outcome, suite, load.load_id))
-            if not outcome.success:
-                findings.append(failure(outcome, load.feed))
-    return results, findings
+def _contract_part(connection: Connection, load: Load) -> Part:
+    view = f"s_{load.load_id}"
+    checks = contract_suite(load_contracts()[load.feed], load.accepted, load.loaded)
+    return Part(view, f"contract {load.feed}", checks, measure(connection, view, checks))
 
 
-def _judge_business(
-    connection: Connection, url: str, subject: Subject
-) -> tuple[list[Result], list[Finding], list[Finding]]:
+def _business_part(connection: Connection, subject: Subject, facts: Sequence[Fact], rules: Sequence[Rule]) -> Part:
     table = f"f_{subject.sub_no}"
-    facts = read_facts(connection, subject)
     with connection.transaction():
         write_facts(connection, table, facts)
-    rules = business_rules(facts, subject.month)
-    floor = Check(
-        gx.expectations.ExpectTableRowCountToEqual(value=len(subject.loads)), None, sql.SQL("count(*)"), 1, "reject"
+    floor = gx.expectations.ExpectTableRowCountToEqual(
+        value=len(subject.loads),
+        meta={"severity": "reject", "basis": "identity", "reason": "the rules looked at every feed of the submission"},
     )
-    checks = [floor, *(rule.check for rule in rules)]
-    outcomes = judge_table(url, table, suite="business", checks=checks, measured=measure(connection, table, checks))
-    results = [Result(outcomes[0], "business")]
-    failures = [] if outcomes[0].success else [failure(outcomes[0], None)]
-    holds: list[Finding] = []
-    for rule, outcome in zip(rules, outcomes[1:], strict=True):
-        if rule.code is None:
-            results.append(Result(outcome, "business", details=_warned(rule, facts, outcome)))
+    checks = [Check(floor, None, sql.SQL("count(*)"), 1, "reject"), *(rule.check for rule in rules)]
+    return Part(table, "business", checks, measure(connection, table, checks))
+
+
+def _judged(connection: Connection, url: str, subject: Subject) -> _Found:
+    with _gate_relations(connection, subject):
+        sent = _sent(subject)
+        parts = [_contract_part(connection, load) for load in sent]
+        facts = read_facts(connection, subject)
+        rules = business_rules(facts, subject.month)
+        parts.append(_business_part(connection, subject, facts, rules))
+        *by_load, of_business = judge_tables(url, parts)
+    found = _Found()
+    for load, part, outcomes in zip(sent, parts[:-1], by_load, strict=True):
+        found.results += [Result(outcome, part.suite, load.load_id) for outcome in outcomes]
+        found.failures += [failure(outcome, load.feed) for outcome in outcomes if not outcome.success]
+    _add_business(found, facts, rules, of_business)
+    return found
+
+
+def _add_business(found: _Found, facts: list[Fact], rules: Sequence[Rule], outcomes: Sequence[Outcome]) -> None:
+    floor, *others = outcomes
+    found.results.append(Result(floor, "business"))
+    if not floor.success:
+        found.failures.append(failure(floor, None))
+    for rule, outcome in zip(rules, others, strict=True):
+        is_broken = not outcome.success and not outcome.reason
+        if not rule.holds:
+            found.results.append(Result(outcome, "business", details=_warned(rule, facts) if is_broken else {}))
+            if is_broken and rule.code is not None:
+                found.notes += [
+                    (fact.load.load_id, Finding(rule.code, arguments, fact.load.feed, rule.check.name))
+                    for fact in facts
+                    for arguments in rule.explain(fact)
+                ]
             continue
-        found = [] if outcome.success or outcome.reason else _explained(rule, rule.code, facts)
-        if not outcome.success and not found:
+        told = _explained(rule, facts) if is_broken else []
+        if not outcome.success and not told:
             # no feed breaks the rule: it could not be evaluated
-            failures.append(failure(outcome, None))
-        holds += found
-        results.append(Result(outcome, "business", details=_feeds(found)))
-    return results, failures, holds
+            found.failures.append(failure(outcome, None))
+        found.holds += told
+        found.results.append(Result(outcome, "business", details=_feeds(told)))
 
 
-def _warned(rule: Rule, facts: list[Fact], outcome: Outcome) -> dict[str, object]:
-    """A warning decides nothing: its figures, which are counts, are kept with its result."""
-    if outcome.success or outcome.reason:
-        return {}
-    found = [{"feed": fact.load.feed, **arguments} for fact in facts for arguments in rule.explain(fact)]
-    return {"figures": found}
+def _warned(rule: Rule, facts: list[Fact]) -> dict[str, object]:
+    """A warning decides nothing: its figures, which are counts and row numbers, are kept with its result."""
+    return {"figures": [{"feed": fact.load.feed, **arguments} for fact in facts for arguments in rule.explain(fact)]}
 
 
-def _explained(rule: Rule, code: str, facts: list[Fact]) -> list[Finding]:
+def _explained(rule: Rule, facts: list[Fact]) -> list[Finding]:
+    assert rule.code is not None
     return [
-        Finding(code, arguments, fact.load.feed, rule.check.name) for fact in facts for arguments in rule.explain(fact)
+        Finding(rule.code, arguments, fact.load.feed, rule.check.name)
+        for fact in facts
+        for arguments in rule.explain(fact)
     ]
 
 
 def _feeds(findings: list[Finding]) -> dict[str, object]:
-    return {"code": findings[0].code, "feeds": sorted({str(one.feed) for one in findings})} if findings else {}
+    if not findings:
+        return {}
+    figures = [{"feed": one.feed, **_shown(one.args)} for one in findings]
+    return {"code": findings[0].code, "feeds": sorted({str(one.feed) for one in findings}), "figures": figures}
+
+
+def _shown(args: Mapping[str, object]) -> dict[str, object]:
+    """What of a hold is kept with its result: a total and a median stay out, of few rows they are somebody's wage."""
+    if "column" not in args:
+        return dict(args)
+    return {name: value for name, value in args.items() if name not in ("actual", "expected")}

@@ -334,6 +334,12 @@ CATALOGUE: Mapping[str, Message] = {
         "{count} persons of this submission have the same insurance type this month in {provinces} too. "
         "Compare with that province; the one that should not list them sends a correction.",
     ),
+    "N-UI-WITHOUT-SI": Message(
+        "{count} dòng tham gia BHTN mà người đó không có dòng BHXH bắt buộc: các dòng {rows}; "
+        "còn {left_out} dòng chưa nêu. Hãy kiểm tra; nếu sai, gửi bản điều chỉnh.",
+        "{count} rows of unemployment insurance are of persons without compulsory social insurance: rows {rows}; "
+        "{left_out} more are not listed. Check them; if they are wrong, send a correction.",
+    ),
     "N-MENDED": Message(
         "So với lần gửi {previous} ({rejects} lỗi đã nêu): đã sửa {mended}, còn {still}. Hãy sửa nốt các ô còn lại.",
         "Of the {rejects} faults listed for {previous}, {mended} are mended and {still} are still there. "

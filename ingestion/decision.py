@@ -40,8 +40,13 @@ def settle(settings: Settings, sub_no: int, outcome: Outcome, faults: Sequence[F
         return state
 
 
-def decide_held(settings: Settings, submission_id: str, *, release: bool, reason: str) -> str:
-    """A person's decision on a held submission, with its reason on record. Raises UsageError if it is not held."""
+def decide_held(settings: Settings, submission_id: str, *, release: bool, reason: str, by: str | None = None) -> str:
+    """A person's decision on a held submission, on record with who, when and why.
+
+    `by` is the person; the database login unless given. Raises UsageError without a reason, or if it is not held.
+    """
+    if not reason.strip():
+        raise UsageError("A decision needs its reason: write --reason '…'.")
     with connect(settings, roles.LOADER) as connection:
         row = connection.execute(
             "select sub_no from ops.submission where submission_id = %s and state = 'held' for update", [submission_id]
@@ -50,8 +55,9 @@ def decide_held(settings: Settings, submission_id: str, *, release: bool, reason
             raise UsageError(f"Submission {submission_id} is not held: `vss status` shows which are.")
         entry = ledger.current(connection, int(str(row[0])))
         connection.execute(
-            "insert into ops.decision (sub_no, decision, reason) values (%s, %s, %s)",
-            [entry.sub_no, "release" if release else "reject", reason],
+            "insert into ops.decision (sub_no, decision, reason, decided_by)"
+            " values (%s, %s, %s, coalesce(%s, session_user))",
+            [entry.sub_no, "release" if release else "reject", reason, by],
         )
         rejected = connection.execute("select sum(rejected) from ops.load where sub_no = %s", [entry.sub_no]).fetchone()
         assert rejected is not None

@@ -130,7 +130,10 @@ def _entries(settings: Settings, submission_id: str) -> list[_Entry]:
 def _read(settings: Settings, where: str, values: Sequence[object], *, with_rejects: bool = False) -> list[_Entry]:
     with connect(settings, roles.LOADER) as connection, connection.cursor(row_factory=dict_row) as cursor:
         submissions = cursor.execute(
-            f"select s.* from ops.submission s where {where} order by s.period nulls first, s.sender, s.submission_id,"
+            "select s.*, coalesce((select jsonb_agg(jsonb_build_object('decision', d.decision,"
+            " 'decided_at', d.decided_at, 'decided_by', d.decided_by, 'reason', d.reason) order by d.decided_at)"
+            " from ops.decision d where d.sub_no = s.sub_no), '[]') as decisions"
+            f" from ops.submission s where {where} order by s.period nulls first, s.sender, s.submission_id,"
             " s.state in ('waiting', 'verified'), s.sub_no",
             values,
         ).fetchall()
@@ -227,6 +230,7 @@ def _head(entry: _Entry, *, now: dt.datetime | None) -> dict[str, Any]:
         "received_at": None if row["received_at"] is None else row["received_at"].isoformat(),
         "is_late": row["is_late"] if due is None else True,
         "errors": errors,
+        "decisions": row["decisions"],
         "feeds": [_feed(load, _mended(entry, load)) for load in entry.loads],
     }
 

@@ -68,10 +68,12 @@ def publish(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
 
 def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
     """Write the morning report; returns its path."""
+    from expectations.data_docs import render
     from reporting.morning import write_report
 
     configured = _ready()
     with stage(configured, run_id, "report"):
+        render(configured)
         return str(write_report(configured))
 
 

@@ -69,7 +69,12 @@ def write_report(settings: Settings, *, out: Path | None = None, now: dt.datetim
     """Write index.html into `out` (default VSS_HOME/report) and return its path; a reader never sees half a page."""
     folder = out or settings.home / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    text = page(read_headline(settings), ledger.last_night(settings), written_at=now or dt.datetime.now(tz=_LOCAL))
+    text = page(
+        read_headline(settings),
+        ledger.last_night(settings),
+        written_at=now or dt.datetime.now(tz=_LOCAL),
+        data_docs=_data_docs(settings, out),
+    )
     target = folder / "index.html"
     draft = folder / f".index.{os.getpid()}.html"
     draft.write_text(text, encoding="utf-8")
@@ -77,7 +82,13 @@ def write_report(settings: Settings, *, out: Path | None = None, now: dt.datetim
     return target
 
 
-def page(headline: Headline, night: Night | None, *, written_at: dt.datetime) -> str:
+def _data_docs(settings: Settings, out: Path | None) -> str | None:
+    """Link to the gates' pages, if they are written: beside the report's folder, or inside a folder of one's own."""
+    folder, link = (settings.home, "../data_docs/index.html") if out is None else (out, "data_docs/index.html")
+    return link if (folder / "data_docs" / "index.html").exists() else None
+
+
+def page(headline: Headline, night: Night | None, *, written_at: dt.datetime, data_docs: str | None = None) -> str:
     """The page as text. Everything that is not ours is escaped; only the charts stand as they are."""
     charted = _charted(headline)
     return (
@@ -88,6 +99,7 @@ def page(headline: Headline, night: Night | None, *, written_at: dt.datetime) ->
             publication=headline.publication,
             published_at=_moment(headline.publication.published_at) if headline.publication else "",
             written_at=_moment(written_at),
+            data_docs=data_docs,
             sections=[_section(territory) for territory in headline.main],
             others=_others(headline.others) if headline.others else None,
             charts=[_attainment_chart(charted), _arrears_chart(charted)] if charted else [],

@@ -74,12 +74,25 @@ def test_the_memory_benchmark_tells_the_peak_of_a_small_and_a_tenfold_load(home:
     assert facts["growth"] == pytest.approx(large / small, rel=0.01)
 
 
+def test_the_gate_benchmark_runs_gate_and_statements_by_hand_in_turn(home: Path) -> None:
+    done = vss(home, "bench", "gate", "--rows", "3000", "--repeat", "2")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((home / "bench" / "gate.json").read_text(encoding="utf-8"))
+    by_hand, ours, checkpoint, small = found["ways"]
+    assert [len(way["seconds"]) for way in (by_hand, ours, checkpoint, small)] == [2, 2, 1, 20]
+    # every check of the contract, and those of counts, persons, wages and history
+    assert found["facts"]["statements"] == 18
+    assert "3 times the statements by hand" in done.stdout
+
+
 def test_without_a_name_the_benchmarks_are_listed_and_an_unknown_name_is_wrong_usage(home: Path) -> None:
     listed = vss(home, "bench")
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "ingest-memory", "tax-match"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "ingest-memory", "gate", "tax-match"]
     unknown = vss(home, "bench", "nothing")
     assert unknown.returncode == 2
-    assert unknown.stderr == "vss: There is no benchmark nothing: choose one of ingest, ingest-memory, tax-match.\n"
+    assert (
+        unknown.stderr == "vss: There is no benchmark nothing: choose one of ingest, ingest-memory, gate, tax-match.\n"
+    )
 
 
 def test_a_sample_has_the_same_bytes_whatever_it_is_made_after(tmp_path: Path) -> None:

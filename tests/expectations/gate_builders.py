@@ -97,6 +97,11 @@ class Warehouse:
         """A submission that was accepted."""
         return self.submission(feeds, **{"state": "accepted", **submission})
 
+    def execute(self, text: str) -> None:
+        """Change something behind the gate's back, as the owner of the tables."""
+        with connect(self.settings, roles.MIGRATOR) as connection:
+            connection.execute(text)
+
     def query(self, text: str, role: str = roles.LOADER) -> list[tuple[Any, ...]]:
         """Rows of a query."""
         with connect(self.settings, role) as connection:

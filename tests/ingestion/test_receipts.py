@@ -25,7 +25,8 @@ from warehouse.connection import connect
 from warehouse.errors import UsageError
 
 SUBMISSION = {
-    "submission_id", "sender", "period", "version", "state", "received_at", "is_late", "errors", "feeds", "rejects",
+    "submission_id", "sender", "period", "version", "state", "received_at", "is_late", "errors", "decisions", "feeds",
+    "rejects",
 }  # fmt: skip
 
 
