@@ -1,4 +1,4 @@
-"""Verbs that read what is published: as-of, report."""
+"""Verbs that read what is published: as-of, diff, report, headline."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from night import dbt_runs
 from night.readiness import ensure_ready
 from warehouse import publication
+from warehouse.errors import UsageError
 from warehouse.settings import Settings, settings
 
 
@@ -19,6 +21,31 @@ def as_of(
 ) -> None:
     """The same query over what was published then; CSV with a heading and nothing else."""
     publication.as_of(_ready(), when, query, sys.stdout)
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="PUBLICATION_OR_DATE")],
+    after: Annotated[str, typer.Argument(metavar="PUBLICATION_OR_DATE")],
+    relation: Annotated[str | None, typer.Option(metavar="R", help="Only this relation, month by month.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="What differs as CSV, every number exact.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
+) -> None:
+    """Which corrections came between two publications, and what they changed; person-level relations as counts."""
+    from reporting import differences as shown
+    from warehouse.differences import compare
+
+    if as_csv and as_json:
+        raise UsageError("Choose one of --csv and --json.")
+    configured = _ready()
+    found = compare(
+        configured, before, after, relation=relation, manifest=dbt_runs.manifest_path(configured)
+    )  # fmt: skip
+    if as_csv:
+        shown.write_csv(found, sys.stdout)
+    elif as_json:
+        shown.write_json(found, sys.stdout)
+    else:
+        shown.write_text(found, sys.stdout, in_full=relation is not None)
 
 
 def report(out: Annotated[Path | None, typer.Option(help="Another folder than VSS_HOME/report.")] = None) -> None:
@@ -51,5 +78,6 @@ def _ready() -> Settings:
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file."""
     app.command("as-of")(as_of)
+    app.command()(diff)
     app.command()(report)
     app.command()(headline)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import cast
 
 from ingestion.deadlines import LOCAL, due_at
 from warehouse.connection import Connection
+from warehouse.differences import Correction, corrections_between
 
 
 def completeness(connection: Connection, *, now: dt.datetime | None = None) -> str:
@@ -47,46 +50,104 @@ def freshness(connection: Connection) -> str:
     )
 
 
+def brought(connection: Connection, build_id: int, *, with_senders: bool = False) -> str:
+    """The submissions that are new in a build, by what they do and at most ten by name; by sender if wanted."""
+    row = connection.execute(
+        "select base.build_id from ops.build b left join ops.publication base on base.publication_id = b.base_id"
+        " where b.build_id = %s",
+        [build_id],
+    ).fetchone()
+    assert row is not None
+    corrections = corrections_between(connection, cast("int | None", row[0]), build_id)
+    return "; ".join(_named(corrections, with_senders=with_senders)) or "No new submission"
+
+
 def changes(connection: Connection, build_id: int) -> str:
-    """What a build brings: the submissions and decisions that are new in it, and how much it made anew."""
-    new = connection.execute(
+    """What a build brings: submissions, decisions and rules that are new in it, and how much it made anew.
+
+    Against the publication that was shown when the build opened; of many submissions the first ten.
+    """
+    row = connection.execute(
         """
-        select distinct s.submission_id from ops.build_input i
-        join ops.load l on l.load_id = i.load_id
-        join ops.submission s on s.sub_no = l.sub_no
-        join ops.build b on b.build_id = i.build_id
+        select base.build_id, b.is_full, made.project_hash is distinct from b.project_hash,
+            count(s.slice_id), coalesce(sum(s.row_count), 0)
+        from ops.build b
         left join ops.publication base on base.publication_id = b.base_id
-        where i.build_id = %s and not exists (
-            select from ops.build_input before where before.build_id = base.build_id and before.load_id = i.load_id
-        )
-        order by 1
+        left join ops.build made on made.build_id = base.build_id
+        left join ops.slice s on s.build_id = b.build_id
+        where b.build_id = %s group by 1, 2, 3
         """,
         [build_id],
-    ).fetchall()
-    made = connection.execute(
-        "select count(*), coalesce(sum(row_count), 0), bool_or(b.is_full) from ops.build b"
-        " left join ops.slice s on s.build_id = b.build_id where b.build_id = %s",
-        [build_id],
     ).fetchone()
-    decided = connection.execute(
+    assert row is not None
+    base, is_full, has_new_rules, slices, rows = row
+    told = _named(corrections_between(connection, cast("int | None", base), build_id))
+    told += _decided(connection, base, build_id)
+    if base is None:
+        told.append("the first publication")
+    elif is_full:
+        told.append(f"everything was made anew, {'for the rules changed' if has_new_rules else 'as was asked for'}")
+    sentence = "; ".join(told or ["no new submission"])
+    return f"{sentence[0].upper()}{sentence[1:]}: {slices} slices, {rows} rows."
+
+
+def rolled_back(connection: Connection, target: int, reason: str) -> str:
+    """What a rollback brings: the state of an earlier publication, and what is left behind with it."""
+    row = connection.execute(
+        "select t.published_at, t.build_id, shown.build_id from ops.publication t, ops.current_publication c"
+        " join ops.publication shown on shown.publication_id = c.publication_id where t.publication_id = %s",
+        [target],
+    ).fetchone()
+    assert row is not None
+    published_at, build_id, shown = cast("tuple[dt.datetime, int, int]", row)
+    back = f"Rolled back to publication {target} of {published_at.astimezone(LOCAL):%Y-%m-%d %H:%M} (Asia/Ho_Chi_Minh)"
+    left_behind = _named(corrections_between(connection, shown, build_id))
+    return "; ".join([f"{back}: {reason}", *left_behind]) + "."
+
+
+_WORDS = {
+    "came in": ("new submission", "new submissions"),
+    "superseded": ("correction", "corrections"),
+    "voided": ("void", "voids"),
+    "taken back": ("submission is taken back", "submissions are taken back"),
+    "restored": ("submission is in force again", "submissions are in force again"),
+}
+
+
+def _named(corrections: Sequence[Correction], *, with_senders: bool = False) -> list[str]:
+    """By kind how many submissions, and which; what a correction or void put aside beside it."""
+    told = []
+    for kind, (one, many) in _WORDS.items():
+        named: dict[str, list[str]] = {}
+        for each in corrections:
+            if each.kind == kind:
+                name = f"{each.submission_id} of {each.sender}" if with_senders else each.submission_id
+                replaced = named.setdefault(name, [])
+                replaced += [each.replaced] if each.replaced and each.replaced not in replaced else []
+        names = [f"{name} for {', '.join(replaced)}" if replaced else name for name, replaced in named.items()]
+        if names:
+            told.append(f"{len(names)} {one if len(names) == 1 else many} ({_listed(names)})")
+    released = list(dict.fromkeys(each.submission_id for each in corrections if each.release_reason is not None))
+    if released:
+        told.append(f"{len(released)} of them released by a person ({_listed(released)})")
+    return told
+
+
+def _decided(connection: Connection, base: object, build_id: int) -> list[str]:
+    """How many decisions on similar names are new, and how many no longer in force."""
+    row = connection.execute(
         """
-        with mine as (select decision_id from ops.build_review where build_id = %(build)s),
-        before as (
-            select r.decision_id from ops.build b
-            join ops.publication base on base.publication_id = b.base_id
-            join ops.build_review r on r.build_id = base.build_id
-            where b.build_id = %(build)s
-        )
-        select count(*) from mine full join before on before.decision_id = mine.decision_id
-        where mine.decision_id is null or before.decision_id is null
+        select count(*) filter (where before.decision_id is null), count(*) filter (where mine.decision_id is null)
+        from (select decision_id from ops.build_review where build_id = %s) mine
+        full join (select decision_id from ops.build_review where build_id = %s) before using (decision_id)
         """,
-        {"build": build_id},
+        [build_id, base],
     ).fetchone()
-    assert made is not None and decided is not None
-    names = [str(row[0]) for row in new]
-    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    brought = f"{len(names)} new submissions ({listed})" if names else "No new submission"
-    if decided[0]:
-        brought += f"; {decided[0]} decisions on similar names"
-    reason = "; everything was made anew" if made[2] else ""
-    return f"{brought}{reason}: {made[0]} slices, {made[1]} rows."
+    assert row is not None
+    made, revoked = cast("tuple[int, int]", row)
+    told = [f"{made} decision{'s' if made > 1 else ''} on similar names"] if made else []
+    return told + ([f"{revoked} decision{'s' if revoked > 1 else ''} on similar names revoked"] if revoked else [])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

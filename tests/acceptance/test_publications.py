@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import psycopg
@@ -18,8 +19,49 @@ HEADS = (
 )
 
 
+# the biggest relations are printed to the reader of the corrected province alone
+BIG = {"fct_participation", "fct_contribution", "dim_participant"}
+LAO_CAI = roles.provincial_reader("15")
+
+
+def prints(demo: Demo, pin: int | None) -> dict[tuple[str, str], tuple[int, str]]:
+    """By reader and relation the number of rows and a hash over them in order; without a pin of what is current."""
+    printed = {}
+    for role in (roles.READER, LAO_CAI):
+        with psycopg.connect(role_url(Settings(home=demo.home), role)) as connection:
+            if pin is not None:
+                connection.execute(f"set vss.publication = '{pin}'".encode())
+            listed = connection.execute(
+                "select relname from pg_class where relnamespace = 'bi'::regnamespace and relkind = 'v'"
+                " and relname <> 'publication' order by 1"
+            ).fetchall()
+            for (relation,) in listed:
+                if role == LAO_CAI or relation not in BIG:
+                    query = (
+                        "select count(*), coalesce(md5(string_agg(r.line, '' order by r.line collate \"C\")), '')"
+                        f" from (select md5(t::text) as line from bi.{relation} t) r"
+                    )
+                    row = connection.execute(query.encode()).fetchone()
+                    assert row is not None
+                    printed[role, relation] = row
+    return printed
+
+
 @pytest.fixture(scope="module")
-def corrected(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> int:
+def first_print(demo: Demo) -> tuple[int, dict[tuple[str, str], tuple[int, str]]]:
+    """What the demo's publication says while it is the current one."""
+    return demo.publication(), prints(demo, None)
+
+
+@pytest.fixture(scope="module")
+def second_print(demo: Demo, corrected: int) -> dict[tuple[str, str], tuple[int, str]]:
+    """What the corrected publication says while it is the current one."""
+    assert demo.publication() == corrected
+    return prints(demo, None)
+
+
+@pytest.fixture(scope="module")
+def corrected(demo: Demo, first_print: object, tmp_path_factory: pytest.TempPathFactory) -> int:
     """The publication after a correction of one small province, landed after the demo."""
     inbox = tmp_path_factory.mktemp("correction")
     demo.vss("synth", "--correction", "--out", str(inbox))
@@ -76,7 +118,12 @@ def test_the_corrected_load_is_superseded_and_the_correction_published(demo: Dem
     assert second == {"participants": "published"}
 
 
-def test_a_full_refresh_leaves_every_publication_readable_as_it_was(demo: Demo, corrected: int) -> None:
+def test_a_full_refresh_leaves_every_publication_readable_as_it_was(
+    demo: Demo,
+    corrected: int,
+    first_print: tuple[int, dict[tuple[str, str], tuple[int, str]]],
+    second_print: dict[tuple[str, str], tuple[int, str]],
+) -> None:
     first, second = demo.as_of(1, HEADS), demo.as_of(corrected, HEADS)
     with psycopg.connect(role_url(Settings(home=demo.home), roles.TRANSFORMER)) as connection:
         identities = connection.execute(
@@ -98,6 +145,37 @@ def test_a_full_refresh_leaves_every_publication_readable_as_it_was(demo: Demo, 
     assert demo.as_of(corrected, HEADS) == second
     assert demo.as_of(corrected + 1, HEADS) == second
     assert first != second
+    # every relation, bit for bit; and made anew from the same rows and rules everything says the same
+    assert prints(demo, first_print[0]) == first_print[1]
+    assert prints(demo, corrected) == second_print
+    assert prints(demo, None) == second_print
+    assert first_print[1] != second_print
+
+
+def test_the_difference_a_correction_makes_goes_back_to_it(demo: Demo, corrected: int) -> None:
+    found = json.loads(demo.vss("diff", str(corrected - 1), str(corrected), "--json").stdout)
+    same = demo.vss("diff", str(corrected), str(corrected)).stdout
+    (heads,) = (
+        figure
+        for figure in found["figures"]
+        if figure["province_code"] == "10"
+        and (figure["relation"], figure["key"], figure["column"]) == ("rpt_plan_attainment", "si_voluntary", "actual")
+    )
+
+    assert [(each["kind"], each["submission_id"]) for each in found["corrections"]] == [
+        ("superseded", "p10-2021-10-v2")
+    ]
+    assert heads["difference"] == heads["after"] - heads["before"] == 30
+    assert {tuple(each["goes_back_to"]) for each in found["counts"] + found["figures"]} == {("p10-2021-10-v2",)}
+    assert "Nothing differs" in same
+
+
+def test_a_difference_to_what_never_was_is_one_sentence(demo: Demo) -> None:
+    refused = demo.vss("diff", "1", "999", expect=2)
+
+    assert refused.stdout == ""
+    assert "999 was never published" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_readers_of_two_relations_see_no_mixture_during_ten_flips(demo: Demo, corrected: int) -> None:

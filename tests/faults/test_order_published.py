@@ -23,10 +23,12 @@ from builders import LOCAL, Inbox, Row, arrears, employers, participants, stop_a
 from demo_warehouse import Demo
 from proofs import proves
 
+from night.dbt_runs import manifest_path
 from night.freshness import completeness
 from night.readiness import migrate
 from warehouse import roles
 from warehouse.connection import connect
+from warehouse.differences import compare
 from warehouse.publication import DUPLICATE_ELSEWHERE, as_of, resolve
 from warehouse.settings import PROJECT, Settings
 
@@ -35,6 +37,8 @@ PUBLISHED = sorted(
     for path in (PROJECT / "dbt_project" / "models").rglob("*.sql")
     if path.stem[:4] in {"fct_", "rpt_", "dim_"}
 )
+# the country, a province that is corrected late, one that is voided, one with nothing new
+READERS = (roles.READER, *(roles.provincial_reader(code) for code in ("01", "42", "37")))
 Seen = dict[str, list[str]]
 
 
@@ -175,6 +179,7 @@ class Warehouse:
     inbox: Inbox
     demo: Demo
     printed: dict[int, Seen] = field(default_factory=dict)
+    printed_to: dict[tuple[int, str], Seen] = field(default_factory=dict)
     notices: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     def night(self, arrivals: Sequence[Sent]) -> None:
@@ -184,7 +189,9 @@ class Warehouse:
         self.demo.vss("build")
         self.demo.vss("publish")
         number = self.demo.publication()
-        self.printed[number] = self.seen(number)
+        # without a pin: what stood there while it was the current one
+        self.printed_to |= {(number, role): self.seen(None, role) for role in READERS}
+        self.printed[number] = self.printed_to[number, roles.READER]
         self.notices[number] = {
             str(name): args
             for name, args in self.inbox.query(
@@ -193,14 +200,15 @@ class Warehouse:
             )
         }
 
-    def seen(self, publication: int) -> Seen:
-        """Every row of every published relation, as text."""
-        return {
-            name: sorted(
-                str(row["t"]) for row in self.demo.rows(f"select t::text as t from bi.{name} t", pin=publication)
-            )
-            for name in PUBLISHED
-        }
+    def seen(self, publication: int | None, role: str = roles.READER) -> Seen:
+        """Every row of every published relation, as text and in order; of what is current unless one is named."""
+        with connect(self.settings, role) as connection:
+            if publication is not None:
+                connection.execute(f"set vss.publication = '{publication}'".encode())
+            return {
+                name: sorted(str(row[0]) for row in connection.execute(f"select t::text from bi.{name} t".encode()))
+                for name in PUBLISHED
+            }
 
     def rows(self, query: str, publication: int) -> list[dict[str, Any]]:
         return self.demo.rows(query, pin=publication)
@@ -281,6 +289,31 @@ def test_an_earlier_publication_prints_the_same_after_all_that_came_later(messy:
 
 
 @proves("order.out-of-order")
+@pytest.mark.parametrize("role", READERS[1:])
+@pytest.mark.parametrize("publication", [1, 2])
+def test_it_prints_the_same_to_a_province(messy: Warehouse, publication: int, role: str) -> None:
+    assert messy.seen(publication, role) == messy.printed_to[publication, role]
+
+
+def test_what_a_province_is_shown_is_neither_nothing_nor_the_country(messy: Warehouse) -> None:
+    heads = {role: len(messy.printed_to[1, role]["fct_participation"]) for role in READERS}
+
+    # 42 is shown its own person, whom the void then takes back
+    assert heads[roles.provincial_reader("42")] == 1
+    assert messy.printed_to[2, roles.provincial_reader("42")]["fct_participation"] == []
+    assert 0 < heads[roles.provincial_reader("01")] < heads[roles.READER]
+
+
+@pytest.mark.parametrize("publication", [1, 2])
+def test_an_earlier_publication_lists_none_that_came_later(messy: Warehouse, publication: int) -> None:
+    rows = messy.rows("select publication_id, is_shown from bi.publication order by 1", publication)
+
+    assert rows == [
+        {"publication_id": number, "is_shown": number == publication} for number in range(1, publication + 1)
+    ]
+
+
+@proves("order.out-of-order")
 def test_a_query_as_of_each_publication_gives_the_january_of_that_day(messy: Warehouse) -> None:
     query = "select count(*) from fct_participation where province_code = '01' and month = '2025-01-01'"
     printed = []
@@ -291,6 +324,74 @@ def test_a_query_as_of_each_publication_gives_the_january_of_that_day(messy: War
 
     # version 3 came first, version 2 changed nothing, version 4 came in July
     assert printed == ["3", "3", "4"]
+
+
+# ------------------------------------------------------------------------------------------------------- differences
+
+
+def corrections(messy: Warehouse, before: int, after: int) -> set[tuple[str, str, str | None]]:
+    found = compare(messy.settings, str(before), str(after), relation="rpt_completeness")
+    return {(each.kind, each.submission_id, each.replaced) for each in found.corrections}
+
+
+def identity(sent: Sent) -> str:
+    return f"{sent.sender}-{sent.period}-v{sent.version}"
+
+
+def test_the_difference_names_what_came_late_what_was_voided_and_not_what_was_overtaken(messy: Warehouse) -> None:
+    came = [FEBRUARY, YEAR_TO_DATE["2025-02"], *WEEKLY]
+
+    assert corrections(messy, 1, 2) == {
+        *(("came in", identity(sent), None) for sent in came),
+        ("voided", identity(TAKEN_BACK[2]), identity(TAKEN_BACK[1])),
+        ("superseded", identity(NEIGHBOURS[2]), identity(NEIGHBOURS[1])),
+    }
+    assert corrections(messy, 2, 3) == {
+        ("superseded", identity(JANUARY[4]), identity(JANUARY[3])),
+        ("superseded", identity(NEIGHBOURS[3]), identity(NEIGHBOURS[2])),
+        ("came in", identity(TAKEN_BACK[3]), None),
+    }
+
+
+def test_the_difference_of_a_void_is_the_rows_it_took_back_and_the_national_figure_less_them(messy: Warehouse) -> None:
+    manifest = manifest_path(messy.settings)
+    rows = compare(messy.settings, "1", "2", relation="fct_participation", manifest=manifest).counts
+    figures = compare(messy.settings, "1", "2", relation="rpt_plan_attainment", manifest=manifest).figures
+    (of_42,) = (count for count in rows if count.province_code == "42")
+    (national,) = (
+        figure
+        for figure in figures
+        if (figure.province_code, f"{figure.month:%Y-%m}") == ("national", "2025-03")
+        and (figure.key, figure.column) == ("si_compulsory", "actual")
+    )
+
+    assert (of_42.rows_new, of_42.rows_gone, of_42.rows_changed) == (0, 1, 0)
+    assert of_42.goes_back_to == national.goes_back_to == (identity(TAKEN_BACK[2]),)
+    assert (national.before, national.after, national.difference) == (Decimal(19), Decimal(18), Decimal(-1))
+
+
+def test_a_late_file_of_a_year_to_date_is_the_cause_of_the_month_after_it_too(messy: Warehouse) -> None:
+    counts = compare(
+        messy.settings, "1", "2", relation="fct_contribution", manifest=manifest_path(messy.settings)
+    ).counts
+    of_04 = {f"{count.month:%Y-%m}": count for count in counts if count.province_code == "04"}
+
+    assert {month: (count.rows_new, count.rows_changed) for month, count in of_04.items()} == {
+        "2025-02": (1, 0), "2025-03": (0, 1),
+    }  # fmt: skip
+    assert {"due_vnd", "paid_vnd", "posting_from"} <= set(of_04["2025-03"].cells)
+    assert {count.goes_back_to for count in of_04.values()} == {(identity(YEAR_TO_DATE["2025-02"]),)}
+
+
+@proves("order.void")
+def test_the_publication_says_what_it_brought(messy: Warehouse) -> None:
+    second, third = (
+        messy.one(f"select changes from bi.publication where publication_id = {number}", 3) for number in (2, 3)
+    )
+
+    assert second.startswith("4 new submissions (")
+    assert f"1 void ({identity(TAKEN_BACK[2])} for {identity(TAKEN_BACK[1])})" in second
+    assert f"2 corrections ({identity(JANUARY[4])} for {identity(JANUARY[3])}, " in third
 
 
 # -------------------------------------------------------------------------------------------------------------- void
