@@ -16,6 +16,7 @@ _KNOWN = {
     "ingest": "a whole load against plain COPY, dlt and pandas; --rows, --repeat, --no-peers, --profile",
     "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
     "gate": "gate 1 of a participants file against the same checks by hand, a statement each; --rows, --repeat",
+    "publish": "readers while publications change, over a month of history and over 24; --rows are the months",
     "tax-match": "units of the country against a year's tax codes, beside splink; --rows are the codes, --no-peers",
 }
 
@@ -61,6 +62,10 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
         return gate.run(folder, rows=arguments.rows or gate.DEFAULT_ROWS, repeat=repeat)
     if arguments.repeat is not None or arguments.profile:
         raise UsageError(f"{arguments.name} runs each size once: leave --repeat and --profile out.")
+    if arguments.name == "publish":
+        from benchmarks import publish  # noqa: PLC0415
+
+        return publish.run(folder, months=arguments.rows or publish.DEFAULT_MONTHS)
     if arguments.name == "tax-match":
         from benchmarks import tax_match  # noqa: PLC0415
 

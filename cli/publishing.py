@@ -1,4 +1,4 @@
-"""Verbs that build and publish: build, publish, rollback."""
+"""Verbs that build and publish, go back and clear away: build, publish, rollback, prune."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ingestion.receipts import write_outbox
 from night import publishing
+from night.freshness import rolled_back
 from night.readiness import ensure_ready
-from warehouse import publication
+from warehouse import publication, retention, roles
+from warehouse.connection import connect
 from warehouse.settings import Settings, settings
 
 
@@ -27,8 +30,11 @@ def build(
 
 
 def publish() -> None:
-    """Show the audited candidate to every reader, at once."""
-    number = publishing.publish(_ready(), f"publish-{uuid.uuid4().hex[:12]}")
+    """Show the audited candidate to every reader, at once; one that still waits for its audit is audited first."""
+    configured = _ready()
+    run_id = f"publish-{uuid.uuid4().hex[:12]}"
+    publishing.audit(configured, run_id)
+    number = publishing.publish(configured, run_id)
     print("Nothing waits for publication." if number is None else f"Publication {number}")
 
 
@@ -36,7 +42,27 @@ def rollback(
     target: Annotated[int, typer.Argument(metavar="PUB")], reason: Annotated[str, typer.Option()] = "rollback"
 ) -> None:
     """Publish an earlier state again."""
-    print(f"Publication {publication.roll_back(_ready(), target, reason)} shows what {target} showed.")
+    configured = _ready()
+    number = publication.resolve(configured, str(target))
+    with connect(configured, roles.PUBLISHER) as connection:
+        said = rolled_back(connection, number, reason)
+    done = publication.roll_back(configured, number, said)
+    print(f"Publication {done.publication_id} shows what {target} showed.")
+    if done.taken_back is not None:
+        print(f"Build {done.taken_back} waited for publication and is taken back: `vss build` makes it again.")
+    for submission_id in done.told:
+        write_outbox(configured, submission_id)
+    if done.told:
+        print(f"Receipts written anew: {len(done.told)}")
+
+
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+) -> None:
+    """Give up publications that are not kept, and delete what only they showed; raw rows stay."""
+    done = retention.prune(_ready(), dry_run=dry_run)
+    for line in retention.in_words(done):
+        print(line)
 
 
 def _ready() -> Settings:
@@ -47,5 +73,5 @@ def _ready() -> Settings:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this file."""
-    for verb in (build, publish, rollback):
+    for verb in (build, publish, rollback, prune):
         app.command()(verb)

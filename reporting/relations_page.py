@@ -89,7 +89,7 @@ class Star:
 _PUBLICATION = Shown(
     name="publication",
     description="What was shown when. A session that sets vss.publication to one of these ids sees all of bi as it was "
-    "then.",
+    "then, unless it was pruned.",
     grain="one row per publication.",
     additivity="No measures.",
     example="-- What is shown now, how fresh is it, and who is missing?\n"
@@ -99,7 +99,7 @@ _PUBLICATION = Shown(
     columns={
         "publication_id": ("integer", "Number of the publication; later ones have higher numbers."),
         "published_at": ("timestamptz", "When readers began to see it."),
-        "status": ("text", "published."),
+        "status": ("text", "published, or pruned: it stands in this list and can no longer be read."),
         "kind": ("text", "build, or rollback to an earlier publication."),
         "completeness": ("text", "How many of the senders expected are in, and who is missing."),
         "freshness": ("text", "One plain sentence on how fresh the figures are."),

@@ -2,7 +2,8 @@
 
 Generated from dbt's manifest and nothing else. A view joins a model's rows to the slices of the publication the
 session reads; it is owned by vss_publisher, which is no superuser, and holds its predicate inside, so that a reader
-needs no grant on marts and cannot reach what is not shown. Views are only replaced when their text changes.
+needs no grant on marts and cannot reach what is not shown. A view is only replaced when its text changes, and each in a
+transaction of its own, so that no reader waits for more than one of them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
-from warehouse import roles, trace
+from warehouse import locks, roles, trace
 from warehouse.connection import Connection, connect
 from warehouse.settings import Settings
 
@@ -23,7 +25,7 @@ _PREDICATE = (
     "((select sc.is_national from ops.scope as sc where sc.role_name = current_user)"
     " or {column} = any ((select sc.provinces from ops.scope as sc where sc.role_name = current_user)::text[]))"
 )
-_PUBLICATION_VIEW = "2"
+_PUBLICATION_VIEW = "3"
 """Raised with every change of the view bi.publication."""
 # a relation without a province is everybody's, as long as the role stands in ops.scope
 _ANY_SCOPE = "exists (select from ops.scope as sc where sc.role_name = current_user)"
@@ -83,34 +85,67 @@ def relations(manifest: Path) -> list[Relation]:
     return sorted(found, key=lambda relation: relation.name)
 
 
-def sync(settings: Settings, manifest: Path) -> list[str]:
-    """Bring `bi` in line with the manifest; returns the views that were made or replaced."""
+def sync(settings: Settings, manifest: Path, *, patience: float | None = None) -> list[str]:
+    """Bring `bi` in line with the manifest; returns the views that were made, replaced or described anew.
+
+    A reader's open transaction stands in the way of a view whose columns change, and of nothing else. Raises
+    RelationLockedError when one stands longer than `patience` seconds (a minute); what was replaced by then stays, and
+    the candidate waits for its audit.
+    """
     published = relations(manifest)
+    patience = locks.PATIENCE_SECONDS if patience is None else patience
     changed = []
-    with connect(settings, roles.PUBLISHER) as connection:
-        connection.execute("set local lock_timeout = '20s'")
-        connection.execute("select pg_advisory_xact_lock(hashtext('vss bi'))")
-        trace.remember(connection, trace.declarations(manifest))
+    with connect(settings, roles.PUBLISHER, autocommit=True) as connection:
+        # let go when the connection closes; what else is waited for here is no reader's: another run, an analyze
+        connection.execute("set lock_timeout = '20s'")
+        connection.execute("select pg_advisory_lock(hashtext('vss bi'))")
+        with connection.transaction():
+            trace.remember(connection, trace.declarations(manifest))
         there = _fingerprints(connection)
         for relation in published:
             connection.execute("select ops.ensure_pointer(%s)", [relation.name])
             if there.get(relation.name) != _fingerprint(relation):
-                _replace(connection, relation, exists=relation.name in there)
+                with connection.transaction():
+                    if there.get(relation.name, "").partition(" ")[0] != _digest(relation.view_sql()):
+                        _replace(connection, settings, relation, patience)
+                    _describe(connection, relation)
                 changed.append(relation.name)
         if there.get("publication") != _PUBLICATION_VIEW:
-            _publication_view(connection)
-            _remember(connection, sql.Identifier("bi", "publication"), _PUBLICATION_VIEW)
+            with connection.transaction():
+                _publication_view(connection, settings, patience)
+                _remember(connection, sql.Identifier("bi", "publication"), _PUBLICATION_VIEW)
             changed.append("publication")
     return changed
 
 
-def _replace(connection: Connection, relation: Relation, *, exists: bool) -> None:
+_THEN = "run `vss publish`: the candidate is kept, is audited then and shown."
+
+
+def _replace(connection: Connection, settings: Settings, relation: Relation, patience: float) -> None:
     view = sql.Identifier("bi", relation.name)
-    if exists:
-        connection.execute(sql.SQL("drop view {}").format(view))
-    connection.execute(
-        sql.SQL("create view {} with (security_barrier) as {}").format(view, sql.SQL(relation.view_sql()))
-    )
+    select = sql.SQL(relation.view_sql())
+    create = sql.SQL("create or replace view {} with (security_barrier) as {}").format(view, select)
+    exists = connection.execute("select to_regclass(%s) is not null", [f"bi.{relation.name}"]).fetchone() == (True,)
+    if not exists:
+        connection.execute(create)
+    else:
+        try:
+            with connection.transaction():
+                locks.patiently(connection, settings, create, view, patience=patience, then=_THEN)
+        except psycopg.errors.InvalidTableDefinition:
+            # columns went, moved or changed their type
+            drop = sql.SQL("drop view {}").format(view)
+            locks.patiently(connection, settings, drop, view, patience=patience, then=_THEN)
+            connection.execute(create)
+    groups = sql.SQL(", ").join(map(sql.Identifier, (roles.READER_BASE, roles.READER_DETAIL)))
+    connection.execute(sql.SQL("revoke all on {} from {}").format(view, groups))
+    reader = roles.READER_DETAIL if relation.is_person_level else roles.READER_BASE
+    connection.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(reader)))
+
+
+def _describe(connection: Connection, relation: Relation) -> None:
+    """Comments take no lock that a reader minds."""
+    view = sql.Identifier("bi", relation.name)
     connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(relation.description.strip())))
     _remember(connection, view, _fingerprint(relation))
     descriptions = {**relation.columns}
@@ -122,23 +157,28 @@ def _replace(connection: Connection, relation: Relation, *, exists: bool) -> Non
                 sql.Identifier("bi", relation.name, name), sql.Literal(text.strip())
             )
         )
-    reader = roles.READER_DETAIL if relation.is_person_level else roles.READER_BASE
-    connection.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(reader)))
 
 
-def _publication_view(connection: Connection) -> None:
-    connection.execute(
-        "create or replace view bi.publication with (security_barrier) as"
+def _publication_view(connection: Connection, settings: Settings, patience: float) -> None:
+    view = sql.Identifier("bi", "publication")
+    create = sql.SQL(
+        "create or replace view {} with (security_barrier) as"
         " select p.publication_id, p.published_at, p.status, p.kind, p.completeness, p.freshness, p.changes,"
         " p.publication_id = ops.shown_publication(false) as is_shown"
-        " from ops.publication as p where p.publication_id > 0 and " + _ANY_SCOPE
-    )
+        " from ops.publication as p"
+        " where p.publication_id between 1 and (select ops.shown_publication(current_user = 'vss_publisher'))"
+        " and " + _ANY_SCOPE
+    ).format(view)
+    if connection.execute("select to_regclass('bi.publication') is null").fetchone() == (True,):
+        connection.execute(create)
+    else:
+        locks.patiently(connection, settings, create, view, patience=patience, then=_THEN)
     comments = {
         None: "One row per publication: what was shown when. A session that sets vss.publication to one of these ids "
-        "sees all of bi as it was then.",
+        "sees all of bi as it was then, unless it was pruned.",
         "publication_id": "Number of the publication; later ones have higher numbers.",
         "published_at": "When readers began to see it.",
-        "status": "published.",
+        "status": "published, or pruned: it stands in this list and can no longer be read.",
         "kind": "build, or rollback to an earlier publication.",
         "completeness": "How many of the senders expected are in, and who is missing.",
         "freshness": "One plain sentence on how fresh the figures are.",
@@ -166,5 +206,10 @@ def _fingerprints(connection: Connection) -> dict[str, str]:
 
 
 def _fingerprint(relation: Relation) -> str:
-    text = json.dumps([relation.view_sql(), relation.description, relation.columns], ensure_ascii=False)
+    """What the view is made from, then what is said of it: new words alone replace nothing."""
+    words = json.dumps([relation.description, relation.columns], ensure_ascii=False)
+    return f"{_digest(relation.view_sql())} {_digest(words)}"
+
+
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from psycopg.types.string import TextLoader
 
-from warehouse import roles
+from warehouse import builds, roles
 from warehouse.builds import Build
 from warehouse.connection import Connection, connect
 from warehouse.errors import UsageError
@@ -72,16 +72,25 @@ def shared_persons(connection: Connection, build: Build) -> tuple[list[dt.date],
     Read from the candidate, before the flip. A month in which nobody stands twice costs a look at the count that the
     build has made (R28); in the others the month's rows are grouped once more.
     """
+    made = connection.execute(
+        "select distinct month from ops.slice where build_id = %s and relation = 'fct_participation'"
+        " and month is not null order by 1",
+        [build.build_id],
+    )
+    return _shared_of(connection, [cast("dt.date", row[0]) for row in made])
+
+
+def _shared_of(connection: Connection, wanted: Sequence[dt.date]) -> tuple[list[dt.date], list[Shared]]:
+    if not wanted:
+        return [], []
     found = connection.execute(
         """
-        select c.month, coalesce((
-            select sum(d.duplicates) from marts.int_participation__duplicate d where d.month = c.month
+        select w.month, coalesce((
+            select sum(d.duplicates) from marts.int_participation__duplicate d where d.month = w.month
         ), 0)::bigint
-        from ops.slice c
-        where c.build_id = %s and c.relation = 'fct_participation' and c.month is not null
-        group by c.month order by c.month
+        from unnest(%s::date[]) as w (month) order by w.month
         """,
-        [build.build_id],
+        [list(wanted)],
     ).fetchall()
     months = {cast("dt.date", month): int(str(duplicates)) for month, duplicates in found}
     shared: list[Shared] = []
@@ -208,20 +217,77 @@ def current(settings: Settings) -> Publication | None:
     return Publication(number, published_at, str(completeness), str(freshness), str(changes))
 
 
-def roll_back(settings: Settings, target: int, reason: str) -> int:
-    """Publish an earlier state again, as a new publication. Raises UsageError for one that was never published."""
+@dataclass(frozen=True)
+class RolledBack:
+    """What going back did: its own number, the build it took back, and the submissions whose receipts change."""
+
+    publication_id: int
+    taken_back: int | None
+    told: tuple[str, ...]
+
+
+def roll_back(settings: Settings, target: int, reason: str) -> RolledBack:
+    """Publish an earlier state again, as a new publication, in one transaction.
+
+    The ledger calls each load what it is in that state, and notices between provinces are those of that state. A
+    candidate that waits rests on what is left behind: it is taken back, and the next build makes it again. Raises
+    UsageError for one that was never published or was pruned, BuildOpenError while a build or another one is at work.
+    """
     with connect(settings, roles.PUBLISHER, autocommit=True) as connection:
-        _require_published(connection, target)
-        row = connection.execute("select ops.roll_back(%s, %s)", [target, reason]).fetchone()
-        assert row is not None
-        return int(str(row[0]))
+        _require_readable(connection, target)
+        with builds.lease(settings) as holding:
+            waiting = holding.execute(
+                "select build_id from ops.build where state in ('open', 'built', 'audited')"
+            ).fetchone()
+            taken_back = None if waiting is None else int(str(waiting[0]))
+            if taken_back is not None:
+                builds.abandon(holding, taken_back, f"taken back: publication {target} is shown again")
+            with connection.transaction():
+                row = connection.execute("select ops.roll_back(%s, %s)", [target, reason]).fetchone()
+                assert row is not None
+                number = int(str(row[0]))
+                told = set(_noted(connection, number))
+                told |= set(_told(connection, number))
+    return RolledBack(number, taken_back, tuple(sorted(told)))
+
+
+def _noted(connection: Connection, number: int) -> list[str]:
+    """Write the notices between provinces for the months that differ from before; the submissions they are about."""
+    differing = connection.execute(
+        """
+        select distinct s.month from ops.publication_slice p join ops.slice s on s.slice_id = p.slice_id
+        where p.relation = 'fct_participation' and %(number)s in (p.from_publication, p.to_publication)
+          and s.month is not null
+        order by 1
+        """,
+        {"number": number},
+    )
+    months, shared = _shared_of(connection, [cast("dt.date", row[0]) for row in differing])
+    query = (
+        "select distinct s.submission_id from ops.load_notice n join ops.load l on l.load_id = n.load_id"
+        " join ops.submission s on s.sub_no = l.sub_no where n.code = %s and s.month = any(%s)"
+    )
+    before = connection.execute(query, [DUPLICATE_ELSEWHERE, months]).fetchall()
+    note_shared_persons(connection, months, shared)
+    after = connection.execute(query, [DUPLICATE_ELSEWHERE, months]).fetchall()
+    return sorted({str(row[0]) for row in (*before, *after)})
+
+
+def _told(connection: Connection, number: int) -> list[str]:
+    """Submissions of which a load is called something else since publication `number`."""
+    rows = connection.execute(
+        "select distinct s.submission_id from ops.staged_load n join ops.load l on l.load_id = n.load_id"
+        " join ops.submission s on s.sub_no = l.sub_no where n.candidate_id = %s",
+        [number],
+    )
+    return [str(row[0]) for row in rows]
 
 
 def resolve(settings: Settings, wanted: str) -> int:
     """The publication a number or a local date (YYYY-MM-DD: the last one of that day or before) names."""
     with connect(settings, roles.PUBLISHER) as connection:
         if re.fullmatch(r"\d{1,9}", wanted):
-            _require_published(connection, int(wanted))
+            _require_readable(connection, int(wanted))
             return int(wanted)
         try:
             day = dt.date.fromisoformat(wanted)
@@ -233,9 +299,11 @@ def resolve(settings: Settings, wanted: str) -> int:
         row = connection.execute(
             "select max(publication_id) from ops.publication where publication_id > 0 and published_at < %s", [end]
         ).fetchone()
-    if row is None or row[0] is None:
-        raise UsageError(f"Nothing had been published by {wanted}: see bi.publication.")
-    return int(str(row[0]))
+        if row is None or row[0] is None:
+            raise UsageError(f"Nothing had been published by {wanted}: see bi.publication.")
+        number = int(str(row[0]))
+        _require_readable(connection, number)
+        return number
 
 
 def as_of(settings: Settings, wanted: str, query: str, out: TextIO) -> None:
@@ -262,7 +330,30 @@ def as_of(settings: Settings, wanted: str, query: str, out: TextIO) -> None:
             raise UsageError(f"The query failed: {str(error).splitlines()[0]}") from None
 
 
-def _require_published(connection: Connection, number: int) -> None:
-    row = connection.execute("select 1 from ops.publication where publication_id = %s and publication_id > 0", [number])
-    if row.fetchone() is None:
+def _require_readable(connection: Connection, number: int) -> None:
+    """Raises UsageError for a number that was never published, and for one that was pruned, with the next one kept."""
+    row = connection.execute(
+        """
+        select p.status, p.published_at, p.pruned_at, k.publication_id, k.published_at
+        from ops.publication p
+        left join lateral (
+            select n.publication_id, n.published_at from ops.publication n
+            where n.publication_id > p.publication_id and n.status = 'published' order by 1 limit 1
+        ) k on true
+        where p.publication_id = %s and p.publication_id > 0
+        """,
+        [number],
+    ).fetchone()
+    if row is None:
         raise UsageError(f"Publication {number} was never published: see bi.publication.")
+    status, published_at, pruned_at, kept, kept_at = row
+    if status == "pruned":
+        raise UsageError(
+            f"Publication {number} of {_day(published_at)} was pruned on {_day(pruned_at)} and cannot be read or shown"
+            f" again: the next one kept is {kept} of {_day(kept_at)}; see bi.publication."
+        )
+
+
+def _day(instant: object) -> str:
+    assert isinstance(instant, dt.datetime)
+    return f"{instant.astimezone(LOCAL):%Y-%m-%d}"
