@@ -190,12 +190,27 @@ def _note_sums(
     by_submission = (
         "select r.submission_id, jsonb_build_object({}) from {} r where r.submission_id = any(%s) group by 1"
     )
-    to_date = (
-        "select i.submission_id, jsonb_build_object({}) from {} r"
-        " join (select distinct submission_id, territory_key, month from ops.input where submission_id = any(%s)) i"
-        " on r.territory_key = i.territory_key and r.month <= i.month and r.month >= date_trunc('year', i.month)"
-        " group by 1"
-    )
+    # a province that was not merged goes on under another territory key; a merged one begins its year with the merger
+    to_date = """
+        select i.submission_id, jsonb_build_object({})
+        from {} r
+        join (
+            select distinct
+                i.submission_id, i.month, b.territory_key,
+                greatest(
+                    date_trunc('year', i.month)::date, case when p.predecessors > 1 then p.valid_from end
+                ) as since
+            from ops.input i
+            join ops.province p
+                on p.territory_key = i.territory_key and i.month >= p.valid_from and i.month < p.valid_to
+            join ops.province b
+                on b.territory_key = p.territory_key
+                or (p.predecessors = 1 and b.current_province_code = p.province_code and b.vintage <> p.vintage)
+            where i.submission_id = any(%s)
+        ) i
+            on r.territory_key = i.territory_key and r.month <= i.month and r.month >= i.since
+        group by i.submission_id
+    """
     query = sql.SQL(by_submission if basis == "month" else to_date).format(sums, sql.Identifier("bi", relation))
     seen: dict[Any, Any] = dict(cast("Any", connection.execute(query, [[name for _, name in loads]]).fetchall()))
     for load_id, submission_id in loads:
