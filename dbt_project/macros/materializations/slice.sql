@@ -100,9 +100,7 @@
     {%- else -%}
         {%- set there = adapter.get_columns_in_relation(rows) | map(attribute='name') | list -%}
         {%- for name in columns if name not in there -%}
-            {% do run_query(
-                'alter table ' ~ rows ~ ' add column ' ~ slice_column_list([name]) ~ ' ' ~ model.columns[name].data_type
-            ) %}
+            {% do slice_alter(rows, 'add column ' ~ slice_column_list([name]) ~ ' ' ~ model.columns[name].data_type) %}
             {%- set make_view = true -%}
         {%- endfor -%}
         {% do slice_follow_contract(rows) %}
@@ -136,20 +134,29 @@
     ) | map(attribute=0) | list -%}
     {%- for name, column in model.columns.items() if name in filled -%}
         {%- if 'not_null' not in column.constraints | map(attribute='type') | list -%}
-            {% do run_query(
-                'alter table ' ~ rows ~ ' alter column ' ~ slice_column_list([name]) ~ ' drop not null'
-            ) %}
+            {% do slice_alter(rows, 'alter column ' ~ slice_column_list([name]) ~ ' drop not null') %}
         {%- endif -%}
     {%- endfor -%}
     {%- set known = run_query(
         "select conname::text from pg_constraint where contype = 'c' and conrelid = " ~ table
     ) | map(attribute=0) | list -%}
     {%- for constraint in model.constraints if constraint.type == 'check' and constraint.name not in known -%}
-        {% do run_query(
-            'alter table ' ~ rows ~ ' add constraint ' ~ constraint.name ~ ' check (' ~ constraint.expression
-            ~ ') not valid'
+        {% do slice_alter(
+            rows, 'add constraint ' ~ constraint.name ~ ' check (' ~ constraint.expression ~ ') not valid'
         ) %}
     {%- endfor -%}
+{% endmacro %}
+
+
+{#
+    Readers are on these rows. A transaction of theirs that stays open is waited for in short tries, so that nobody queues
+    behind the change for longer, and the lock is let go before the rows are written.
+#}
+{% macro slice_alter(rows, change) %}
+    {% do run_query(
+        'select ops.patiently($ddl$alter table ' ~ rows ~ ' ' ~ change ~ "$ddl$, '" ~ rows ~ "'::regclass, 60)"
+    ) %}
+    {% do run_query('commit') %}
 {% endmacro %}
 
 
