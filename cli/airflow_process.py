@@ -21,7 +21,9 @@ def environment(settings: Settings) -> dict[str, str]:
     secrets = settings.home / "secrets"
     url = metadata_url(settings)
     return {
-        **os.environ,
+        # where lineage goes is this project's setting alone
+        **{name: value for name, value in os.environ.items() if "OPENLINEAGE" not in name},
+        **_lineage(settings),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -40,6 +42,22 @@ def environment(settings: Settings) -> dict[str, str]:
         "VSS_HOME": str(settings.home),
         "SCARF_ANALYTICS": "false",
         "DO_NOT_TRACK": "1",
+    }
+
+
+def _lineage(settings: Settings) -> dict[str, str]:
+    """Airflow's OpenLineage provider: into files under VSS_HOME, or off."""
+    if not settings.lineage:
+        return {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
+    transport = {"type": "night.lineage.RunFile", "log_file_path": str(settings.home / "lineage"), "append": True}
+    return {
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "vss",
+        "AIRFLOW__OPENLINEAGE__CUSTOM_RUN_FACETS": "night.lineage.ledger_facet",
+        "AIRFLOW__OPENLINEAGE__EMISSION_POLICY": '[{"scope": {}, "controls": {"include_source_code": false}}]',
+        "AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD": "True",
+        "AIRFLOW__OPENLINEAGE__CONFIG_PATH": "",
+        "AIRFLOW__OPENLINEAGE__CONFIG_CONN_ID": "",
     }
 
 

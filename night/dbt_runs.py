@@ -6,8 +6,9 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -122,14 +123,22 @@ def kept_manifest(settings: Settings, project: str) -> Path:
     return settings.home / "dbt" / "projects" / project / "manifest.json"
 
 
-def run(settings: Settings, *arguments: str) -> tuple[bool, list[NodeResult]]:
-    """Invoke dbt against target prod; returns success and what each node did."""
+def run(settings: Settings, *arguments: str, run_id: str | None = None) -> tuple[bool, list[NodeResult]]:
+    """Invoke dbt against target prod; returns success and what each node did; lineage is kept of a run with a name."""
     from dbt.cli.main import dbtRunner
 
+    begun = time.time()
     with _variables(environment(settings, roles.TRANSFORMER, "prod")):
         done = dbtRunner().invoke(
             [*arguments, "--target", "prod", "--quiet", "--no-use-colors", "--log-level-file", "none"]
         )
+    if settings.lineage and run_id is not None:
+        # whatever is wrong with it costs the lineage, never the build
+        with suppress(Exception):
+            from night.lineage import dbt_events
+
+            error = None if done.exception is None else type(done.exception).__name__
+            dbt_events(settings, manifest_path(settings).parent, run_id=run_id, begun=begun, error=error)
     if done.exception is not None:
         return False, [
             NodeResult("dbt", "error", 0.0, type(done.exception).__name__ + ": " + str(done.exception)[:500])

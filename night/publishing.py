@@ -37,7 +37,7 @@ def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
             return None
         # a changed project seeds its reference data anew; between changes they stand
         scope = ["--full-refresh"] if opened.is_full else ["--exclude-resource-type", "seed"]
-        success, nodes = dbt_runs.run(settings, "build", *scope, "--exclude-resource-type", "unit_test")
+        success, nodes = dbt_runs.run(settings, "build", *scope, "--exclude-resource-type", "unit_test", run_id=run_id)
         failed = [node for node in nodes if node.status not in ("success", "pass", "warn", "skipped", "no-op")]
         _record_tests(connection, opened.build_id, nodes)
         for node in sorted(nodes, key=lambda node: -node.seconds)[:15]:

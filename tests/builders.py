@@ -188,7 +188,7 @@ def new_home(prefix: str) -> Path:
 
 def migrated(prefix: str) -> Settings:
     """Settings of a migrated warehouse in a home of its own; the caller ends it with `stop_and_remove`."""
-    settings = Settings(home=new_home(prefix))
+    settings = Settings(home=new_home(prefix), lineage=False)
     migrate(settings)
     return settings
 

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     airflow_port: int | None = Field(default=None, ge=1024, le=65535, description="port of Airflow's pages")
     pages_port: int | None = Field(default=None, ge=1024, le=65535, description="port of report and gate results")
     require_signatures: bool = False
+    lineage: bool = Field(default=True, description="write OpenLineage events under VSS_HOME/lineage")
+    lineage_days: int = Field(default=400, ge=1, description="a run's events are kept for so many days")
 
     @model_validator(mode="before")
     @classmethod
