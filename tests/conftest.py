@@ -16,6 +16,7 @@ for _name in [name for name in os.environ if name.startswith(("VSS_", "DBT_", "A
     del os.environ[_name]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For two workers (make test): who uses the demo or the small world stays on the worker that made it, longest first
 

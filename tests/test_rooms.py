@@ -39,7 +39,9 @@ def imports(source: str) -> Iterator[str]:
             assert node.level == 0, "imports are absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            yield ast.literal_eval(node.args[0])
+            name = node.args[0]
+            # a name that is put together tells its room before the first dot
+            yield ast.literal_eval(name.values[0] if isinstance(name, ast.JoinedStr) else name).removesuffix(".")
 
 
 def wrong_arrows(room: str, source: str) -> list[str]:
