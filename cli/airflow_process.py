@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from ingestion.deadlines import LOCAL
 from warehouse.airflow_metadata import metadata_url, migrated_version, note_migrated_version
 from warehouse.errors import VssError
 from warehouse.files import secret
@@ -75,8 +80,12 @@ def migrate_metadata(settings: Settings) -> None:
 
 
 def run_dag(settings: Settings, dag: str, *, conf: dict[str, str | None]) -> int:
-    """One run of a DAG in a process of its own, to its end; returns the process's exit code."""
-    return _airflow(settings, "dags", "test", dag, "--conf", json.dumps(conf))
+    """One run of a DAG in a process of its own, to its end; returns the process's exit code.
+
+    Raises VssError when another run of this VSS_HOME has not ended.
+    """
+    with _only_one(settings) as lock:
+        return _airflow(settings, "dags", "test", dag, "--conf", json.dumps(conf), keep_open=(lock,))
 
 
 def log_path(settings: Settings) -> Path:
@@ -84,11 +93,33 @@ def log_path(settings: Settings) -> Path:
     return settings.home / "airflow" / "last_run.log"
 
 
-def _airflow(settings: Settings, *arguments: str) -> int:
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[int]:
+    """A lock that ends with the last process of the run, whichever of them is killed first; the descriptor to hand on.
+
+    Airflow writes one log here, and a run beside another would only find its submissions and its build taken.
+    """
+    with (settings.home / "airflow" / "run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise VssError(
+                f"The night that began at {lock.read(5)} has not ended: try again when it has"
+                " (`vss status --night` shows it)."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{dt.datetime.now(tz=LOCAL):%H:%M}")
+        lock.flush()
+        yield lock.fileno()
+
+
+def _airflow(settings: Settings, *arguments: str, keep_open: tuple[int, ...] = ()) -> int:
     variables = environment(settings)
     with log_path(settings).open("w") as log:
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
             env=variables, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
+            pass_fds=keep_open,
         )  # fmt: skip
     return done.returncode

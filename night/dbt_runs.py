@@ -19,6 +19,8 @@ from warehouse.errors import UsageError
 from warehouse.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
+DISK_FULL = "No space left on device"
+"""What a node's message says, of the server's disk and of this process's, when it is full."""
 _OWN = {".sql", ".yml", ".csv", ".py"}
 _ENGINEERS_SCHEMA = re.compile(r"dev(_[a-z0-9_]{1,40})?")
 

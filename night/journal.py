@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from warehouse import roles
 from warehouse.connection import connect
+from warehouse.errors import VssError
 from warehouse.settings import Settings
 
 
@@ -23,20 +24,22 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(settings: Settings, run_id: str, name: str, subject: str | None = None) -> Iterator[Stage]:
-    """Time a stage and write it down; an exception is written as `error` with its kind alone, never its text.
+    """Time a stage and write it down; an exception is written as `error`, unless the stage says itself that it failed.
 
-    A stage that says itself that it failed, and why, is written as it says.
+    Of an exception only the kind is written, never the text, which might name a person; an error made for users is
+    written with its sentence, so that the morning reads what the night was told.
     """
     begun = time.monotonic()
     mark = Stage()
     try:
         yield mark
     except BaseException as error:
+        said = f"{type(error).__name__}: {error}" if isinstance(error, VssError) else type(error).__name__
         if mark.outcome != "failed":
-            mark.outcome, mark.message = "error", type(error).__name__
+            mark.outcome, mark.message = "error", said
         raise
     finally:
-        with contextlib.suppress(Exception) if mark.outcome == "error" else contextlib.nullcontext():
+        with contextlib.suppress(Exception) if mark.outcome in ("error", "failed") else contextlib.nullcontext():
             write(settings, run_id, name, subject, time.monotonic() - begun, mark)
 
 
@@ -65,9 +68,26 @@ def outcomes(settings: Settings, run_id: str) -> list[tuple[str, str | None, str
     ]  # fmt: skip
 
 
+def has_done(settings: Settings, name: str, subject: str) -> bool:
+    """Whether any run has ended a stage of this name and subject as `done`."""
+    with connect(settings, roles.LOADER) as connection:
+        return (
+            connection.execute(
+                "select from ops.run_stage where stage = %s and subject = %s and outcome = 'done' limit 1",
+                [name, subject],
+            ).fetchone()
+            is not None
+        )
+
+
 def exit_code(settings: Settings, run_id: str) -> int:
-    """0 done, 1 an error, 3 a submission decided in this run was rejected, 5 a gate failed (5 beats 3)."""
-    seen = {(name, outcome) for name, _, outcome, _, _, _ in outcomes(settings, run_id)}
+    """0 done, 1 an error, 3 a submission decided in this run was rejected, 5 a gate failed (5 beats 3).
+
+    Of a stage that was taken more than once in the run the last outcome counts; a node of dbt only through its build.
+    """
+    stages = [each for each in outcomes(settings, run_id) if each[0] != "build node"]
+    last = {(name, subject): outcome for name, subject, outcome, _, _, _ in stages}
+    seen = {(name, outcome) for (name, _), outcome in last.items()}
     if any(outcome == "failed" for _, outcome in seen):
         return 5
     if any(outcome == "error" for _, outcome in seen):

@@ -2,35 +2,76 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import errno
+import functools
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import psycopg
 
 from ingestion import ledger
 from ingestion.receipts import write_outbox
 from night import dbt_runs
 from night.dbt_runs import NodeResult
-from night.freshness import changes, completeness, freshness
-from night.journal import Stage, stage, write
+from night.freshness import brought, changes, completeness, freshness
+from night.journal import Stage, has_done, stage, write
 from warehouse import bi, builds, publication, roles
-from warehouse.connection import Connection, connect
-from warehouse.errors import GateFailedError
+from warehouse.connection import Connection, connect, is_transient
+from warehouse.errors import GateFailedError, StorageError
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     # Great Expectations takes seconds to import, and publishing does not need it
     from expectations.results import Finding
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_PAUSES: tuple[float | None, ...] = (1, 5, None)
+"""Seconds before each new attempt after the database went away; connecting waits for a server that starts."""
+
+_RECEIPTS = "receipts"
 _TOLD = 5
 
 
+def _tried_again(step: Callable[_P, _R]) -> Callable[_P, _R]:
+    """A step that is taken anew when the database went away under it; each takes back, or takes up, what was left.
+
+    Raises StorageError when a disk is full.
+    """
+
+    @functools.wraps(step)
+    def taken(*arguments: _P.args, **named: _P.kwargs) -> _R:
+        for pause in _PAUSES:
+            try:
+                return step(*arguments, **named)
+            except psycopg.errors.DiskFull:
+                raise _no_space() from None
+            except OSError as error:
+                if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                    raise
+                raise _no_space() from None
+            except Exception as error:
+                if pause is None or not is_transient(error):
+                    raise
+                time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    return taken
+
+
+@_tried_again
 def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
     """dbt builds and tests the candidate; returns the build, or None when there is nothing to do.
 
-    Raises GateFailedError when a model or a test fails; what was published stays.
+    Raises GateFailedError when a model or a test fails, StorageError when a disk is full; what was published stays.
     """
     with stage(settings, run_id, "build") as mark, builds.lease(settings) as connection:
+        builds.take_back(connection)
+        _finish(settings, run_id, connection)
         opened = builds.open_build(connection, dbt_runs.project_hash(), force_full=full)
         if opened is None:
             mark.outcome, mark.message = "nothing to do", "nothing was accepted and no rule changed since"
@@ -39,16 +80,23 @@ def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
         scope = ["--full-refresh"] if opened.is_full else ["--exclude-resource-type", "seed"]
         success, nodes = dbt_runs.run(settings, "build", *scope, "--exclude-resource-type", "unit_test", run_id=run_id)
         failed = [node for node in nodes if node.status not in ("success", "pass", "warn", "skipped", "no-op")]
+        if any(dbt_runs.DISK_FULL in node.message for node in failed):
+            # taking back needs some space itself; what it has not taken back the next build does
+            with contextlib.suppress(psycopg.Error):
+                builds.abandon(connection, opened.build_id, "a disk is full")
+            raise _no_space()
         _record_tests(connection, opened.build_id, nodes)
         for node in sorted(nodes, key=lambda node: -node.seconds)[:15]:
             write(settings, run_id, "build node", node.name, node.seconds, Stage(outcome=node.status))
         if not success:
             named = ", ".join(_named(node) for node in failed) or "dbt"
             detail = _said(failed[0].message) if failed else ""
+            new = brought(connection, opened.build_id, with_senders=True)
             builds.abandon(connection, opened.build_id, f"failed: {named}", state="failed")
-            mark.outcome, mark.message = "failed", f"{named}: {detail}"
+            mark.outcome, mark.message = "failed", f"{named}: {detail} {new}."
             raise GateFailedError(
-                f"The build failed at {named}; nothing new was published. {detail} Mend it and run `vss build` again."
+                f"The build failed at {named}; nothing new was published. {detail} {new}. Mend it and run `vss build`"
+                " again."
             )
         builds.finish(connection, opened.build_id)
         mark.rows = sum(rows for _, _, rows in builds.row_counts(connection, opened.build_id))
@@ -57,6 +105,7 @@ def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
         return opened.build_id
 
 
+@_tried_again
 def audit(settings: Settings, run_id: str) -> bool:
     """Gate 2: the very views readers will see, with the pin on the candidate. False when nothing waits.
 
@@ -86,37 +135,77 @@ def audit(settings: Settings, run_id: str) -> bool:
         return True
 
 
+@_tried_again
 def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) -> int | None:
-    """Flip the pointer to the audited candidate; returns the publication, or None when nothing waits."""
+    """Flip the pointer to the audited candidate; returns the publication, or None when nothing waits.
+
+    A publication whose totals and receipts a run that died left undone is finished, and returned, as well.
+    """
     with stage(settings, run_id, "publish") as mark, builds.lease(settings) as connection:
         waiting = builds.ready(connection, "audited")
         if waiting is None:
-            mark.outcome = "nothing to do"
-            return None
-        counts = builds.row_counts(connection, waiting.build_id)
-        with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
-            publication.stage(publisher, waiting)
-            words = {
-                "completeness": completeness(publisher, now=now),
-                "freshness": freshness(publisher),
-                "changes": changes(publisher, waiting.build_id),
-            }
-            months, shared = publication.shared_persons(publisher, waiting)
-            begun = time.monotonic()
-            with publisher.transaction():
-                number = publication.flip(publisher, waiting, **words)
-                publication.note_shared_persons(publisher, months, shared)
-            mark.message = f"flip {1000 * (time.monotonic() - begun):.1f} ms"
-            facts = [(r.name, r.main_feed) for r in bi.relations(dbt_runs.manifest_path(settings)) if r.main_feed]
-            publication.fill_published_totals(publisher, facts)
-        mark.rows = sum(rows for _, _, rows in counts)
-    with stage(settings, run_id, "receipts") as mark:
+            number = _finish(settings, run_id, connection)
+            mark.outcome = "nothing to do" if number is None else "done"
+            return number
+        mark.rows = sum(rows for _, _, rows in builds.row_counts(connection, waiting.build_id))
+        number, mark.message = _shown(settings, waiting, now)
+        _tell(settings, run_id, waiting)
+    return number
+
+
+def _finish(settings: Settings, run_id: str, connection: Connection) -> int | None:
+    """Do what a run that died after its flip has left undone; returns the publication, or None when nothing was.
+
+    Not while a candidate waits: the totals of its loads would be summed before anybody sees them.
+    """
+    built = builds.last_published(connection)
+    if built is None or builds.is_any_open(connection) or has_done(settings, _RECEIPTS, _publication(built)):
+        return None
+    if not dbt_runs.manifest_path(settings).exists():
+        # made by the next build
+        return None
+    _tell(settings, run_id, built)
+    return built.candidate_id
+
+
+def _shown(settings: Settings, waiting: builds.Build, now: dt.datetime | None) -> tuple[int, str]:
+    """Flip to a candidate; returns the publication and how long it took."""
+    with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
+        publication.stage(publisher, waiting)
+        words = {
+            "completeness": completeness(publisher, now=now),
+            "freshness": freshness(publisher),
+            "changes": changes(publisher, waiting.build_id),
+        }
+        months, shared = publication.shared_persons(publisher, waiting)
+        begun = time.monotonic()
+        with publisher.transaction():
+            number = publication.flip(publisher, waiting, **words)
+            publication.note_shared_persons(publisher, months, shared)
+        return number, f"flip {1000 * (time.monotonic() - begun):.1f} ms"
+
+
+def _tell(settings: Settings, run_id: str, built: builds.Build) -> None:
+    """Fill in what readers see of each load, and write the receipts that say more; the stage names the publication."""
+    with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
+        facts = [(r.name, r.main_feed) for r in bi.relations(dbt_runs.manifest_path(settings)) if r.main_feed]
+        publication.fill_published_totals(publisher, facts)
+    with stage(settings, run_id, _RECEIPTS, _publication(built)) as mark:
         with connect(settings, roles.LOADER) as loader:
-            told = ledger.told_by_build(loader, waiting.build_id)
+            told = ledger.told_by_build(loader, built.build_id)
         for submission_id in told:
             write_outbox(settings, submission_id)
         mark.rows = len(told)
-    return number
+
+
+def _publication(built: builds.Build) -> str:
+    return f"publication {built.candidate_id}"
+
+
+def _no_space() -> StorageError:
+    return StorageError(
+        "A disk is full, the database's or that of VSS_HOME: free some space and run again; what was published stays."
+    )
 
 
 def _record_tests(connection: Connection, build_id: int, nodes: Sequence[NodeResult]) -> None:

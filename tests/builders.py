@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from ingestion.manifest import Manifest, ManifestFile
 from ingestion.receipts import receipt
 from night import publishing
 from night.readiness import migrate
-from warehouse import roles
+from warehouse import roles, server
 from warehouse.connection import connect
 from warehouse.settings import Settings
 
@@ -218,6 +219,32 @@ def end(pid: int, how: signal.Signals) -> None:
             signal.pidfd_send_signal(process, how)
             select.select([process], [], [], 30)
         os.close(process)
+
+
+def keep(settings: Settings, folder: Path) -> None:
+    """Copy a home, its database and all, to a folder that does not exist; its server is stopped and stays so."""
+    server.stop(settings)
+    _copy(settings.home, folder)
+
+
+def put_back(settings: Settings, folder: Path) -> None:
+    """Make a home what it was when it was kept; its server starts with the first connection.
+
+    The home keeps its place and its port, so that nothing that was read before (dbt's manifest, settings) is stale.
+    """
+    stop_and_remove(settings)
+    _copy(folder, settings.home)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    # with its owners: the data directory may belong to a system user of its own
+    subprocess.run(["cp", "-a", "--reflink=auto", f"{source.resolve()}/.", f"{target}"], check=True)
+    place = target / "postgres"
+    if place.is_symlink():
+        outside = place.resolve()
+        place.unlink()
+        subprocess.run(["cp", "-a", "--reflink=auto", f"{outside}", f"{place}"], check=True)
 
 
 def stop_and_remove(settings: Settings) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders import Inbox, empty_ledger, migrated, new_home, stop_and_remove
+from builders import Inbox, accept, build_and_publish, empty_ledger, migrated, new_home, stop_and_remove
+from shown import World
+from world import write_world
 
 from warehouse.settings import Settings
 
@@ -54,3 +56,18 @@ def inbox(configured: Settings, tmp_path: Path) -> Inbox:
     """An empty inbox before an empty ledger."""
     empty_ledger(configured)
     return Inbox(configured, tmp_path / "inbox")
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """The small world, loaded, built and published stage by stage: two publications that tests only read, or copy."""
+    settings = migrated("vss-world-")
+    try:
+        stages = write_world(settings.home / "inbox")
+        for stage in stages:
+            for folder in stage.folders:
+                accept(settings, folder)
+            build_and_publish(settings, stage.name)
+        yield World(settings, tuple(stages))
+    finally:
+        stop_and_remove(settings)

@@ -18,6 +18,7 @@ from warehouse.connection import Connection, connect
 from warehouse.errors import BuildOpenError
 from warehouse.settings import Settings
 
+_OPEN = "select build_id from ops.build where state in ('open', 'built', 'audited')"
 _LOCK = "select pg_try_advisory_lock(hashtext('vss build'))"
 
 
@@ -45,10 +46,7 @@ def open_build(connection: Connection, project_hash: str, *, force_full: bool = 
 
     A build that an earlier process left open or unpublished is taken back first.
     """
-    for row in connection.execute(
-        "select build_id from ops.build where state in ('open', 'built', 'audited')"
-    ).fetchall():
-        abandon(connection, int(str(row[0])), "left behind; taken back by the next build")
+    take_back(connection)
     opened = connection.execute("select ops.open_build(%s, %s)", [project_hash, force_full]).fetchone()
     assert opened is not None
     build_id = int(str(opened[0]))
@@ -64,10 +62,29 @@ def open_build(connection: Connection, project_hash: str, *, force_full: bool = 
     return Build(build_id, int(str(found[0])), bool(found[1]))
 
 
+def take_back(connection: Connection) -> None:
+    """Take back builds that an earlier process left open or unpublished; the lease must be held."""
+    for row in connection.execute(_OPEN).fetchall():
+        abandon(connection, int(str(row[0])), "left behind; taken back by the next build")
+
+
+def is_any_open(connection: Connection) -> bool:
+    """Whether a build is open, or built and not published yet."""
+    return connection.execute(_OPEN).fetchone() is not None
+
+
 def ready(connection: Connection, state: Literal["built", "audited"]) -> Build | None:
     """The build that waits for its audit (`built`) or for publication (`audited`), if any."""
     row = connection.execute(
         "select build_id, candidate_id, is_full from ops.build where state = %s", [state]
+    ).fetchone()
+    return None if row is None else Build(int(str(row[0])), int(str(row[1])), bool(row[2]))
+
+
+def last_published(connection: Connection) -> Build | None:
+    """The build that was published last; None before the first."""
+    row = connection.execute(
+        "select build_id, candidate_id, is_full from ops.build where state = 'published' order by build_id desc limit 1"
     ).fetchone()
     return None if row is None else Build(int(str(row[0])), int(str(row[1])), bool(row[2]))
 

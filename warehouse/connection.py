@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 
 from warehouse import server
-from warehouse.errors import UnreachableError, UsageError
+from warehouse.errors import StorageError, UnreachableError, UsageError
 from warehouse.roles import password
 from warehouse.settings import Settings
 
@@ -57,6 +57,8 @@ def open_connection(url: str, *, autocommit: bool = False, is_admin: bool = Fals
             ) from None
         if "password authentication failed" in str(error) or "does not exist" in str(error):
             raise UsageError(f"The database at {place} is not set up for this VSS_HOME: run `vss migrate`.") from None
+        if "No space left on device" in str(error):
+            raise StorageError("The database's disk is full: free some space and run again.") from None
         raise UnreachableError(
             f"The database at {place} cannot be reached: check that it runs and that VSS_DATABASE_URL is right."
         ) from None

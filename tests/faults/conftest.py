@@ -8,8 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders import Inbox
+from builders import Inbox, new_home, stop_and_remove
 from hostile import Trial, forget_keys
+from nights import Nights, a_clean_night
+from shown import World
+
+from warehouse import roles, server
+from warehouse.connection import connect
+from warehouse.settings import Settings
+from warehouse.settings import settings as configured_settings
 
 
 @pytest.fixture
@@ -25,3 +32,33 @@ def trial(inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.chdir(elsewhere / "working")
     yield Trial(inbox, elsewhere)
     forget_keys(inbox.settings)
+
+
+@pytest.fixture(scope="session")
+def clean_night(world: World) -> Iterator[Nights]:
+    """The stages of a night that nothing disturbed; the world's server is as it was."""
+    home, images = new_home("vss-night-"), new_home("vss-images-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VSS_HOME", str(home))
+        configured_settings.cache_clear()
+        try:
+            night = a_clean_night(world, home, images)
+        finally:
+            stop_and_remove(Settings(home=home))
+            configured_settings.cache_clear()
+            connect(world.settings, roles.READER).close()
+    yield night
+    shutil.rmtree(images)
+
+
+@pytest.fixture(scope="module")
+def nights(clean_night: Nights, world: World) -> Iterator[Nights]:
+    """A night to disturb. It has the port of the world, for dbt would parse all anew for another, so that one stops."""
+    server.stop(world.settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VSS_HOME", str(clean_night.settings.home))
+        configured_settings.cache_clear()
+        yield clean_night
+    configured_settings.cache_clear()
+    stop_and_remove(clean_night.settings)
+    connect(world.settings, roles.READER).close()

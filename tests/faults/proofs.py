@@ -23,7 +23,10 @@ DECORATORS = ("proves", "proofs.proves", "pytest.mark.fault")
 OPEN_FOR_NOW = frozenset({"cells.magnitude"})
 """Rows of the three tables of an inbox that the gates prove, not ingestion."""
 PROVED_SECTIONS = frozenset({"Transport", "Shape", "Cells"})
-PROVED_ROWS = frozenset({"order.out-of-order", "order.void", "order.midnight", "order.province-code"})
+PROVED_ROWS = frozenset({
+    "order.out-of-order", "order.void", "order.midnight", "order.province-code", "process.killed",
+    "process.database-restart", "process.disk-full", "process.two-at-once", "process.failed-gate", "process.any-order",
+})  # fmt: skip
 
 _CODE = re.compile(r"[EN]-[A-Z]+(?:-[A-Z]+)*")
 _INTRODUCTION = """\
