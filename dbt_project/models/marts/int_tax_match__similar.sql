@@ -90,7 +90,10 @@ threshold_year as (
         ) as of_name,
         max(threshold.value) filter (
             where threshold.threshold = 'name_and_address_similarity_minimum'
-        ) as of_both
+        ) as of_both,
+        max(threshold.value) filter (
+            where threshold.threshold = 'similar_trigram_pairs_maximum'
+        ) as pairs_of_a_trigram
     from open_year
     inner join threshold
         on
@@ -134,11 +137,13 @@ block as (
 
 -- names as sets of trigrams, the rarest first. Two sets that are alike by at least t share one of
 -- the first n - ceil(t * n) + 1 of either, in any order that is the same for both: only names that
--- do are compared, and none that is alike is missed
+-- do are compared. A trigram that very many names of a block share tells nothing: names that have
+-- no rarer one in common stay out of the queue, or a large province would never end
 trigram as (
     select
         bearer.bearer_no,
         block.block_no,
+        threshold_year.pairs_of_a_trigram,
         case
             when bearer.has_address then least(threshold_year.of_name, threshold_year.of_both)
             else threshold_year.of_name
@@ -157,7 +162,9 @@ numbered_trigram as (
     select
         block_no,
         trigram,
-        row_number() over (order by count(*) asc) as trigram_no
+        row_number() over (order by count(*) asc) as trigram_no,
+        count(*) filter (where bearer_no > 0) * count(*) filter (where bearer_no < 0)
+        between 1 and max(pairs_of_a_trigram) as is_telling
     from trigram
     group by block_no, trigram
 ),
@@ -167,6 +174,7 @@ placed_trigram as (
         trigram.bearer_no,
         trigram.threshold,
         numbered_trigram.trigram_no,
+        numbered_trigram.is_telling,
         row_number() over name as place,
         count(*) over (partition by trigram.bearer_no) as trigrams
     from trigram
@@ -180,7 +188,7 @@ placed_trigram as (
 telling_trigram as (
     select *
     from placed_trigram
-    where place <= trigrams + 1 - ceil(trigrams * threshold)
+    where is_telling and place <= trigrams + 1 - ceil(trigrams * threshold)
 ),
 
 -- what two names can share beyond their first trigram in common are those behind it
@@ -200,7 +208,8 @@ sharing_a_trigram as (
     group by code.bearer_no, unit.bearer_no
 ),
 
--- a code of an unknown province meets the whole country, and only names that are the same
+-- names that are the same meet whatever their trigrams; a code of an unknown province meets them
+-- in the whole country
 of_the_same_name as (
     select
         open_code.code_no,
@@ -210,12 +219,14 @@ of_the_same_name as (
         on
             open_code.tax_year = open_unit.tax_year
             and open_code.core_name = open_unit.core_name
-    where open_code.current_province_code is null
+    where
+        open_code.current_province_code is null
+        or open_code.current_province_code = open_unit.current_province_code
 ),
 
 pair as (
     select * from sharing_a_trigram
-    union all
+    union
     select * from of_the_same_name
 ),
 
