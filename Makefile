@@ -31,7 +31,7 @@ demo: $(READY) ## land the demo submissions, run the night in Airflow, publish, 
 	$(VSS) headline
 
 test: $(READY) lint ## lint, unit, integration (real PostgreSQL), dbt, DAG and end-to-end tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 20
 
 test-long: $(READY) ## what takes minutes: properties and fuzzing with many inputs (marker long)
 	$(BIN)/python -m pytest -m long

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from builders import Inbox, accept, build_and_publish, empty_ledger, migrated, new_home, stop_and_remove
 from shown import World
 from world import write_world
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from warehouse.settings import Settings
 
@@ -18,21 +21,38 @@ for _name in [name for name in os.environ if name.startswith(("VSS_", "DBT_", "A
     del os.environ[_name]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For two workers (make test): who uses the demo or the small world stays on the worker that made it, longest first
+class OneWorldAWorker(LoadScopeScheduling):
+    """For two workers (make test): whoever uses the demo, or the small world, stays on the worker that made it.
 
-    The other files go one by one to the worker that is free. In one process only the order differs.
+    The other files go one by one to the worker that is free; those two, the longest, are begun first.
     """
-    order = {"demo": 0, "world": 1}
 
-    def group(item: pytest.Item) -> str:
-        used = getattr(item, "fixturenames", ())
-        return next((name for name in order if name in used), item.nodeid.partition("::")[0])
+    ORDER = ("demo", "world")
+    FILES: ClassVar = {
+        "tests/acceptance/": "demo",
+        "tests/stars/": "world",
+        "tests/faults/test_process_night": "world",
+    }
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    items.sort(key=lambda item: order.get(group(item), len(order)))
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((world for start, world in self.FILES.items() if file.startswith(start)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneWorldAWorker:
+    """What `-n 2` distributes the tests by."""
+    return OneWorldAWorker(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order in which scopes are handed out is that of the tests."""
+    order = {world: place for place, world in enumerate(OneWorldAWorker.ORDER)}
+
+    def place(item: pytest.Item) -> int:
+        scopes = (world for start, world in OneWorldAWorker.FILES.items() if item.nodeid.startswith(start))
+        return order.get(next(scopes, ""), len(order))
+
+    items.sort(key=place)
 
 
 @pytest.fixture
