@@ -52,6 +52,7 @@ def rollback(
         print(f"Build {done.taken_back} waited for publication and is taken back: `vss build` makes it again.")
     for submission_id in done.told:
         write_outbox(configured, submission_id)
+    print("The next build, also tonight's, brings back what was accepted since: void it first where it is wrong.")
     if done.told:
         print(f"Receipts written anew: {len(done.told)}")
 

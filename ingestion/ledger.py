@@ -212,7 +212,10 @@ def write_rejects(connection: Connection, load_id: int, rejects: Iterable[Reject
 
 
 def told_by_build(connection: Connection, build_id: int) -> list[str]:
-    """Submissions whose receipts say more once a build is published: first shown by it, or noticed in its light."""
+    """Submissions whose receipts say more once a build is published: first shown by it, or noticed in its light.
+
+    After a rollback what is shown again, or is superseded for good, is told too: the flip has noted what each became.
+    """
     rows = connection.execute(
         """
         with mine as (
@@ -230,6 +233,12 @@ def told_by_build(connection: Connection, build_id: int) -> list[str]:
         join ops.load l on l.load_id = m.load_id
         join ops.submission s on s.sub_no = l.sub_no
         where m.load_id not in (select load_id from told) or m.load_id in (select load_id from noticed)
+        union
+        select s.submission_id
+        from ops.staged_load n
+        join ops.build b on b.candidate_id = n.candidate_id and b.build_id = %(build)s
+        join ops.load l on l.load_id = n.load_id
+        join ops.submission s on s.sub_no = l.sub_no
         order by 1
         """,
         {"build": build_id},

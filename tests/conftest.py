@@ -11,7 +11,6 @@ import pytest
 from builders import Inbox, accept, build_and_publish, empty_ledger, migrated, new_home, stop_and_remove
 from shown import World
 from world import write_world
-from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from warehouse.settings import Settings
@@ -21,7 +20,7 @@ for _name in [name for name in os.environ if name.startswith(("VSS_", "DBT_", "A
     del os.environ[_name]
 
 
-class OneWorldAWorker(LoadScopeScheduling):
+class OneWorldAWorker(LoadScopeScheduling):  # type: ignore[misc] # the library has no types
     """For two workers (make test): whoever uses the demo, or the small world, stays on the worker that made it.
 
     The other files go one by one to the worker that is free; those two, the longest, are begun first.
@@ -39,7 +38,7 @@ class OneWorldAWorker(LoadScopeScheduling):
         return next((world for start, world in self.FILES.items() if file.startswith(start)), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneWorldAWorker:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneWorldAWorker:
     """What `-n 2` distributes the tests by."""
     return OneWorldAWorker(config, log)
 

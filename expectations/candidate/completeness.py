@@ -46,6 +46,7 @@ def compare(connection: Connection, scope: Scope) -> Compared:
     """The ledger, what vanishes, and the report of completeness; leaves the pin on the candidate."""
     accepted = sum(one.state in ("accepted", "accepted_with_rejects") for one in scope.inputs)
     rows = [row("ledger", "ops.build_input", "all", "accepted inputs", len(scope.inputs), accepted)]
+    rows += _inputs(connection, scope)
     rows += _slices(connection, scope)
     rows += _provinces(connection, scope)
     rows += _report(connection, scope)
@@ -57,6 +58,33 @@ def compare(connection: Connection, scope: Scope) -> Compared:
 def pin(connection: Connection, publication: int) -> None:
     """Read a publication, or the candidate, from here on."""
     connection.execute("select set_config('vss.publication', %s, false)", [str(publication)])
+
+
+def _inputs(connection: Connection, scope: Scope) -> Iterable[Row]:
+    """Every (sender, feed, period) that what is shown rests on is in the candidate too, unless it was voided."""
+    found: Any = connection.execute(
+        """
+        select o.sender, o.feed, o.period
+        from ops.publication base
+        join ops.build_input o on o.build_id = base.build_id
+        join ops.load l on l.load_id = o.load_id
+        join ops.submission s on s.sub_no = l.sub_no
+        where base.publication_id = %s
+          and not exists (
+              select from ops.build_input n
+              where n.build_id = %s and n.sender = o.sender and n.feed = o.feed and n.period = o.period
+          )
+          and not exists (
+              select from ops.submission v
+              where v.sender = s.sender and v.period = s.period and v.version > s.version
+                and v.action = 'void' and v.state = 'accepted'
+          )
+        order by 1, 3, 2
+        """,
+        [scope.base_id, scope.build_id],
+    ).fetchall()
+    for sender, feed, period in found:
+        yield row("shown", feed, f"{sender}, {period}", "input", "kept or voided", "gone without a void")
 
 
 def _slices(connection: Connection, scope: Scope) -> Iterable[Row]:

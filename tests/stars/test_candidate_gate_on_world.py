@@ -17,6 +17,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from proofs import proves
 from shown import World
 
 from expectations.candidate import DbtTest, gate_candidate, record
@@ -238,12 +239,14 @@ def test_a_row_less_than_was_loaded_fails(world: World) -> None:
         assert broken.failing() == {"total"}
 
 
+@proves("process.empty-slice")
 def test_an_empty_slice_fails(world: World) -> None:
     with candidate(world, 1, dt.date(2021, 11, 1)) as broken:
         broken.delete("fct_weekly_report", "territory_key = '63-46'")
         assert broken.failing() == {"evaluated"}
 
 
+@proves("process.empty-slice")
 def test_an_empty_slice_of_a_big_fact_fails(world: World) -> None:
     with candidate(world, 2) as broken:
         broken.delete("fct_participation", HUE)
@@ -252,6 +255,7 @@ def test_an_empty_slice_of_a_big_fact_fails(world: World) -> None:
     assert said == ["fct_participation, Tỉnh Thừa Thiên Huế (46), 2021-11: has rows should be yes and is no"]
 
 
+@proves("process.empty-slice")
 def test_a_slice_whose_measure_is_null_throughout_fails(world: World) -> None:
     with candidate(world, 2) as broken:
         broken.update("fct_participation", "set wage_base_vnd = null", HUE)
@@ -295,6 +299,7 @@ def test_an_input_that_is_not_accepted_fails(world: World) -> None:
         assert broken.failing() == {"ledger"}
 
 
+@proves("process.empty-slice")
 def test_a_province_that_would_vanish_fails_and_a_void_lets_it(world: World) -> None:
     with candidate(world, 2) as broken:
         broken.run("delete from ops.candidate_slice where relation = 'fct_arrears' and territory_key = '63-27'")
@@ -307,6 +312,18 @@ def test_a_province_that_would_vanish_fails_and_a_void_lets_it(world: World) -> 
             """
         )
         assert broken.failing() == set()
+
+
+@proves("process.empty-slice")
+@pytest.mark.parametrize("feed", ["employers", "outreach", "weekly_report", "inspections", "tax_employers"])
+def test_an_input_of_what_is_shown_that_would_vanish_fails(world: World, feed: str) -> None:
+    with candidate(world, 2) as broken:
+        inputs = "ops.build_input where build_id = (select max(build_id) from ops.build_input)"
+        shown = f"(select o.sender, o.period from ops.build_input o where o.build_id = 1 and o.feed = '{feed}' limit 1)"
+        broken.run(f"delete from {inputs} and feed = '{feed}' and (sender, period) = {shown}")
+        found = broken.compared()
+    wrong = [str(row) for row in found.rows if row.control == "shown" and not row.is_equal]
+    assert len(wrong) == 1 and wrong[0].startswith(f"{feed}, ") and "gone without a void" in wrong[0]
 
 
 def test_a_province_that_would_vanish_from_a_report_fails(world: World) -> None:

@@ -306,8 +306,17 @@ def test_a_row_that_was_not_published_then_is_not_there(world: World) -> None:
 
     assert world.query(call, publication=2) == [(1,)]
     assert world.query(call, publication=1) == [(0,)]
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match="999 was never published"):
-        world.query("select * from lineage('contributions')", publication=999)
+    for refused in ("lineage('contributions')", call.partition("from ")[2]):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="999 was never published"):
+            world.query(f"select * from {refused}", publication=999)
+
+
+@pytest.mark.parametrize("feed", ["plan_targets", "tax_employers"])
+def test_how_much_is_in_a_file_about_every_province_is_not_told_to_one(world: World, feed: str) -> None:
+    query = f"select row_count, rows_accepted, totals from lineage('{feed}') where sha256 is not null"
+
+    assert {tuple(row) for row in world.query(query, role=PHU_THO)} == {(None, None, None)}
+    assert all(None not in row for row in world.query(query))
 
 
 @pytest.mark.parametrize("name", ["rpt_collection", "dim_fund", "pg_class", "x' or true --"])

@@ -52,7 +52,9 @@ begin
         select
             s.submission_id, s.sender, s.period, s.version, l.feed, l.file, s.month,
             p.territory_key, p.province_code, p.current_province_code, l.basis, l.unit,
-            l.row_count, l.accepted, l.totals, l.sha256, s.manifest_sha256, s.received_at, s.is_late, s.signed_by,
+            -- of a file about every province, how much is in it is no province's to know
+            case when is_theirs then l.row_count end, case when is_theirs then l.accepted end,
+            case when is_theirs then l.totals end, l.sha256, s.manifest_sha256, s.received_at, s.is_late, s.signed_by,
             coalesce(v.verdicts, '[]'::jsonb)
         from ops.publication b
         join ops.build_input i on i.build_id = b.build_id and i.feed = feed_of
@@ -77,6 +79,7 @@ begin
                 group by r.suite
             ) g
         ) v
+        cross join lateral (select coalesce(scope.is_national, false) or s.sender like 'province-%' as is_theirs) t
         where b.publication_id = ops.shown_publication(false)
           and (lineage.submission is null or s.submission_id = lineage.submission)
           -- what headquarters and the tax authority send is about every province
@@ -102,6 +105,8 @@ declare
     has_own boolean;
     is_seen boolean;
 begin
+    -- this function is the publisher's, who may read a candidate; who calls it may not
+    perform ops.shown_publication(false);
     if not exists (select from ops.trace_route t where t.relation = trace_row.relation and t.feed is not null) then
         raise exception 'rows of % come from no file of their own', trace_row.relation using errcode = '22023';
     end if;
