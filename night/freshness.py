@@ -6,9 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import cast
 
+from psycopg import sql
+
 from ingestion.deadlines import LOCAL, due_at
 from warehouse.connection import Connection
 from warehouse.differences import Correction, corrections_between
+
+_INPUT = sql.SQL("ops.input")
 
 
 def completeness(connection: Connection, *, now: dt.datetime | None = None) -> str:
@@ -18,16 +22,8 @@ def completeness(connection: Connection, *, now: dt.datetime | None = None) -> s
         return "no participants yet"
     month = last[0]
     assert isinstance(month, dt.date)
-    rows = connection.execute(
-        """
-        select p.province_code, exists (
-            select from ops.input i where i.feed = 'participants' and i.month = %s and i.territory_key = p.territory_key
-        )
-        from ops.province p where %s >= p.valid_from and %s < p.valid_to order by 1
-        """,
-        [month, month, month],
-    ).fetchall()
-    missing = [str(code) for code, is_in in rows if not is_in]
+    rows = senders(connection, month)
+    missing = [code for code, is_in in rows.items() if not is_in]
     label = f"{month:%Y-%m}"
     if not missing:
         return f"{label} complete, {len(rows)} of {len(rows)}"
@@ -35,6 +31,24 @@ def completeness(connection: Connection, *, now: dt.datetime | None = None) -> s
     is_due = due is None or (now or dt.datetime.now(tz=LOCAL)) >= due
     kind = "incomplete" if is_due else "provisional"
     return f"{label} {kind}, {len(rows) - len(missing)} of {len(rows)}, missing {', '.join(missing)}"
+
+
+def senders(connection: Connection, month: dt.date, *, loads: sql.SQL = _INPUT) -> dict[str, bool]:
+    """Every province on the map of a month, by code, and whether its participants are in.
+
+    `loads` is a relation, or a subquery in brackets, with the columns sender, feed and month.
+    """
+    query = sql.SQL(
+        """
+        select p.province_code, exists (
+            select from {} i
+            where i.feed = 'participants' and i.month = %s and i.sender = 'province-' || p.province_code
+        )
+        from ops.province p where %s >= p.valid_from and %s < p.valid_to order by 1
+        """
+    ).format(loads)
+    rows = connection.execute(query, [month, month, month]).fetchall()
+    return {str(code): bool(is_in) for code, is_in in rows}
 
 
 def freshness(connection: Connection) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 
 from ingestion.deadlines import LOCAL
@@ -20,6 +21,11 @@ def discover(*, run_id: str, inbox: str | None, date: str | None) -> list[list[s
     with stage(configured, run_id, "discover") as mark:
         found = arrivals.discover(configured, _inbox(configured, inbox))
         mark.rows = len(found)
+    return in_batches(found)
+
+
+def in_batches(found: Iterable[Path]) -> list[list[str]]:
+    """Folders in batches of about eight; a sender's folders stay together."""
     senders: dict[str, list[str]] = {}
     for folder in found:
         senders.setdefault(folder.parent.name, []).append(str(folder))

@@ -108,5 +108,5 @@ def review_room(settings: Settings) -> Iterator[Settings]:
         with connect(settings, roles.MIGRATOR) as connection:
             connection.execute("update ops.current_publication set publication_id = 0")
             connection.execute("delete from ops.publication where publication_id > 0")
-            for table in ("build_review", "tax_review", "build_touch", "build_input", "slice", "build"):
+            for table in ("staged_load", "build_review", "tax_review", "build_touch", "build_input", "slice", "build"):
                 connection.execute(f"delete from ops.{table}".encode())

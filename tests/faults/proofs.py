@@ -27,6 +27,7 @@ PROVED_ROWS = frozenset({
     "order.out-of-order", "order.void", "order.midnight", "order.province-code", "process.killed",
     "process.database-restart", "process.disk-full", "process.two-at-once", "process.failed-gate", "process.any-order",
     "process.empty-slice",
+    "order.one-missing",
 })  # fmt: skip
 
 _CODE = re.compile(r"[EN]-[A-Z]+(?:-[A-Z]+)*")

@@ -1,0 +1,88 @@
+"""The last sender of a month came in during the day: one more build, so that the month is shown complete.
+
+What the day's runs do is kept in ops.run_stage like a night's, but without the stage `discover`: the last night stays
+the last night for the morning report and `vss status --night`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Literal
+
+from psycopg import sql
+
+from night import arrivals, tasks
+from night.freshness import senders
+from night.readiness import ensure_ready
+from warehouse import builds
+from warehouse.connection import Connection
+from warehouse.errors import BuildOpenError
+from warehouse.settings import settings
+
+_ACCEPTED = sql.SQL(
+    "(select a.sender, a.feed, s.month from ops.accepted_load a join ops.submission s on s.sub_no = a.sub_no)"
+)
+
+# a load that a build has read to its end, published or failed, was its own last arrival already: after a rollback, or
+# after a gate that failed, people decide what comes next, and the night builds
+_ARRIVED = """
+    select distinct s.month, a.sender
+    from ops.current_publication c
+    join ops.publication shown on shown.publication_id = c.publication_id and shown.build_id is not null
+    cross join ops.accepted_load a
+    join ops.submission s on s.sub_no = a.sub_no
+    where a.feed = 'participants'
+      and not exists (
+          select from ops.build_input i
+          where i.build_id = shown.build_id and i.feed = a.feed and i.sender = a.sender and i.period = a.period
+      )
+      and not exists (
+          select from ops.build b
+          join ops.build_input i
+              on i.build_id = b.build_id and i.feed = a.feed and i.sender = a.sender and i.period = a.period
+          where b.state in ('published', 'failed') and i.load_id = a.load_id
+      )
+"""
+
+
+def completes_a_month(connection: Connection) -> bool:
+    """Whether the participants accepted now are those of every province of a month that is shown without one of them.
+
+    False before the first publication, and once a build has read the load of whoever was missing.
+    """
+    arrived: dict[dt.date, set[str]] = {}
+    for month, sender in connection.execute(_ARRIVED).fetchall():
+        assert isinstance(month, dt.date)
+        arrived.setdefault(month, set()).add(str(sender).removeprefix("province-"))
+    for month, codes in arrived.items():
+        standing = senders(connection, month, loads=_ACCEPTED)
+        if codes & standing.keys() and all(standing.values()):
+            return True
+    return False
+
+
+def waiting(*, inbox: str | None, **_: str | None) -> list[list[str]]:
+    """Batches of folders that are not final yet, as the night takes them."""
+    configured = settings()
+    ensure_ready(configured)
+    assert configured.inbox is not None
+    return tasks.in_batches(arrivals.discover(configured, Path(inbox) if inbox else configured.inbox))
+
+
+def is_due(**_: str | None) -> bool:
+    """Whether one more build is to be made now; not while another build is open or waits, which is a night's."""
+    try:
+        with builds.lease(settings()) as connection:
+            return not builds.is_any_open(connection) and completes_a_month(connection)
+    except BuildOpenError:
+        return False
+
+
+def take(step: Literal["build", "audit", "publish"], *, run_id: str, inbox: str | None, date: str | None) -> bool:
+    """Take a step of the night; False when there is nothing left to do, or when a night is at it and goes on alone."""
+    steps = {"build": tasks.build, "audit": tasks.audit, "publish": tasks.publish}
+    try:
+        return bool(steps[step](run_id=run_id, inbox=inbox, date=date))
+    except BuildOpenError:
+        return False

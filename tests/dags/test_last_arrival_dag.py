@@ -1,0 +1,77 @@
+"""The DAG of the day's last arrival: quick to parse, nothing built that is not due, a skip where a night is at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from test_nightly_load import HEAVY, PARSE
+
+from warehouse.settings import PROJECT
+
+DESCRIBED = '"schedule": dag.schedule, "doc": dag.doc_md, "tags": sorted(dag.tags),\n    "params"'
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process of its own finds when it parses the DAG file as Airflow does."""
+    home = tmp_path_factory.mktemp("airflow")
+    program = PARSE.replace("nightly_load", "last_arrival").replace('"params"', DESCRIBED)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env={
+            "PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home), "PYTHONPATH": str(PROJECT),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        },
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_it_is_parsed_in_less_than_two_seconds_and_imports_nothing_heavy(parsed: dict[str, Any]) -> None:
+    assert parsed["seconds"] < 2
+    assert [
+        module for module in parsed["modules"] if any(module == name or module.startswith(f"{name}.") for name in HEAVY)
+    ] == []
+
+
+def test_it_runs_every_quarter_of_the_day_one_at_a_time_and_says_what_it_does(parsed: dict[str, Any]) -> None:
+    assert (parsed["dag_id"], parsed["max_active_runs"], parsed["catchup"]) == ("last_arrival", 1, False)
+    assert parsed["schedule"] == "*/15 4-22 * * *"
+    assert parsed["params"] == ["date", "inbox", "run_id"]
+    assert parsed["doc"].startswith("One more build when the last sender of a month comes in")
+    assert parsed["tags"] == ["day"]
+
+
+def test_what_waits_is_loaded_first_and_nothing_is_built_that_is_not_due(parsed: dict[str, Any]) -> None:
+    assert {name: task["upstream"] for name, task in parsed["tasks"].items()} == {
+        "waiting": [],
+        "load_and_gate": ["waiting"],
+        "is_due": ["load_and_gate"],
+        "build": ["is_due"],
+        "audit": ["build"],
+        "publish": ["audit"],
+        "report": ["publish"],
+    }
+    assert [name for name, task in parsed["tasks"].items() if task["is_mapped"]] == ["load_and_gate"]
+
+
+def test_a_sender_that_cannot_be_loaded_stops_nobody_and_a_skip_ends_everything_after_it(
+    parsed: dict[str, Any],
+) -> None:
+    rules = {name: task["trigger_rule"] for name, task in parsed["tasks"].items()}
+    assert rules["is_due"] == "all_done"
+    assert {rules[name] for name in ("build", "audit", "publish")} == {"all_success"}
+    assert rules["report"] == "none_skipped"
+
+
+def test_every_task_ends_before_the_night_and_is_not_retried(parsed: dict[str, Any]) -> None:
+    assert {task["timeout"] for task in parsed["tasks"].values()} == {7200}
+    assert {task["retries"] for task in parsed["tasks"].values()} == {0}
