@@ -165,7 +165,7 @@ def describe(path: Path, feed: str, sent: Sequence[Row], /, **changes: Any) -> M
 
 
 EMPTIED = (
-    "run_stage", "gate_result", "decision", "reject", "load_notice", "build_input", "load", "submission",
+    "staged_load", "run_stage", "gate_result", "decision", "reject", "load_notice", "build_input", "load", "submission",
     "sender_key", "security_event", "worker",
 )  # fmt: skip
 

@@ -72,6 +72,8 @@ def holders(settings: Settings, relation: str) -> list[Holder]:
             from pg_locks l left join pg_stat_activity a on a.pid = l.pid
             where l.database = (select d.oid from pg_database d where d.datname = current_database())
               and l.relation = %s::regclass and l.granted
+              -- who has only just begun is gone before anybody reads the sentence
+              and coalesce(a.xact_start < clock_timestamp() - interval '1 second', true)
             order by 1
             """,
             [relation],

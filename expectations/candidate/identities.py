@@ -19,7 +19,8 @@ CONTROLS = (
     Control("participants", "identities", "rpt_participants counts the rows of fct_participation"),
     Control("heads", "identities", "head counts are rows of fct_participation; people managed = HI + SI_V (R4)"),
     Control("units", "identities", "units managed are the active units of the month's list (R5)"),
-    Control("subset", "identities", "UI <= SI_C <= HI as sent, unless a person released it (R4, R31)"),
+    # gate 1 holds a submission whose rows as sent contradict each other; set-aside rows alone must not stop a country
+    Control("subset", "identities", "UI <= SI_C <= HI as sent, unless a person released it (R4, R31)", "warn"),
     Control("collection", "identities", "rpt_collection sums fct_contribution; the total is its four groups (R9)"),
     Control("arrears", "identities", "bands of rpt_arrears_ageing sum fct_arrears; a unit stands in one (R11, R12)"),
     Control("inspections", "identities", "rpt_inspection_results counts the cases of the latest list (R15, R16)"),

@@ -22,6 +22,7 @@ from warehouse.settings import PROJECT, Settings
 
 SUBMISSION = {
     "submission_id", "sender", "period", "version", "state", "received_at", "is_late", "errors", "feeds",
+    "decisions",
 }  # fmt: skip
 Done = subprocess.CompletedProcess[str]
 

@@ -263,7 +263,7 @@ def test_who_is_on_call_reads_that_a_disk_is_full_and_not_that_a_model_is_wrong(
 def a_failed_build(nights: Nights, monkeypatch: pytest.MonkeyPatch, said: str) -> tuple[VssError, str, int]:
     """A build whose dbt says that a model failed: what is raised, what the journal says, how the night ends."""
     message = f"Database Error in model fct_arrears (fct_arrears.sql)\n  {said}"
-    monkeypatch.setattr(dbt_runs, "run", lambda *_: (False, [NodeResult("fct_arrears", "error", 0.1, message)]))
+    monkeypatch.setattr(dbt_runs, "run", lambda *_, **__: (False, [NodeResult("fct_arrears", "error", 0.1, message)]))
     with pytest.raises(VssError) as told:
         take(["build"])
     (written,) = [text for stage, _, _, _, _, text in outcomes(nights.settings, "again") if stage == "build"]

@@ -181,7 +181,7 @@ def test_the_environment_cannot_send_airflows_events_elsewhere(
     for name in ("OPENLINEAGE_URL", "OPENLINEAGE__TRANSPORT__URL", "AIRFLOW__OPENLINEAGE__TRANSPORT"):
         monkeypatch.setenv(name, "http://elsewhere.example")
 
-    variables = environment(configured)
+    variables = environment(configured.model_copy(update={"lineage": True}))
 
     assert "elsewhere" not in json.dumps({name: value for name, value in variables.items() if "LINEAGE" in name})
     assert json.loads(variables["AIRFLOW__OPENLINEAGE__TRANSPORT"]) == {
