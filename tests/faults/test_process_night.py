@@ -239,7 +239,7 @@ def test_who_is_on_call_reads_which_model_failed_over_whose_submission(
     told, written, code = a_failed_build(nights, monkeypatch, "no more arrears")
     assert isinstance(told, GateFailedError)
     assert "failed at fct_arrears; nothing new was published. Database Error in model fct_arrears" in str(told)
-    assert f"1 new submissions ({CORRECTED} of province-46)" in str(told)
+    assert f"1 correction ({CORRECTED} of province-46 for p46-2022-01-v1)" in str(told)
     assert "fct_arrears" in written
     assert f"{CORRECTED} of province-46" in written
     assert code == told.exit_code == 5
