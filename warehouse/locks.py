@@ -73,7 +73,7 @@ def holders(settings: Settings, relation: str) -> list[Holder]:
             where l.database = (select d.oid from pg_database d where d.datname = current_database())
               and l.relation = %s::regclass and l.granted
               -- who has only just begun is gone before anybody reads the sentence
-              and coalesce(a.xact_start < clock_timestamp() - interval '1 second', true)
+              and a.xact_start < clock_timestamp() - interval '1 second'
             order by 1
             """,
             [relation],
