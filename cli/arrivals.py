@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import uuid
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.decider import who_decides
 from ingestion import decision, receipts
 from night import arrivals
 from night.journal import exit_code, outcomes
@@ -145,7 +145,7 @@ def reject(
 
 def _decide(submission_id: str, *, release: bool, reason: str, by: str | None) -> None:
     configured = _ready()
-    state = decision.decide_held(configured, submission_id, release=release, reason=reason, by=by or getpass.getuser())
+    state = decision.decide_held(configured, submission_id, release=release, reason=reason, by=who_decides(by))
     receipts.write_outbox(configured, submission_id)
     print(f"{submission_id}: {state}")
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import pwd
 import shlex
 from decimal import Decimal
 from typing import Annotated
 
 import typer
 
+from cli.decider import who_decides
 from night.readiness import ensure_ready
 from warehouse import reviews
-from warehouse.errors import UsageError
 from warehouse.publication import LOCAL
 from warehouse.reviews import Decision, Pair, Verdict
 from warehouse.settings import Settings, settings
@@ -70,7 +68,7 @@ def refuse(tax_code: TaxCode, unit: Unit, reason: Reason, by: By = None, provinc
 @review.command()
 def undo(tax_code: TaxCode, unit: Unit, reason: Reason, by: By = None, province: Where = None) -> None:
     """Revoke the decision on a pair; from the next build on it waits again. What was decided stays on record."""
-    decision = reviews.undo(_ready(), tax_code, unit, reason=reason, by=_who(by), province=province)
+    decision = reviews.undo(_ready(), tax_code, unit, reason=reason, by=who_decides(by), province=province)
     print(
         f"{_pair(decision)}: no longer {decision.verdict}. What is published stays as it is until the next build: "
         "`vss build`, then `vss publish`."
@@ -98,7 +96,8 @@ def log(
 
 
 def _decide(tax_code: str, unit: str, verdict: Verdict, *, reason: str, by: str | None, province: str | None) -> None:
-    decision, is_new = reviews.decide(_ready(), tax_code, unit, verdict, reason=reason, by=_who(by), province=province)
+    who = who_decides(by)
+    decision, is_new = reviews.decide(_ready(), tax_code, unit, verdict, reason=reason, by=who, province=province)
     if is_new:
         print(f"{_pair(decision)}: {verdict}. It takes effect with the next build: `vss build`, then `vss publish`.")
         return
@@ -139,15 +138,6 @@ def _as_json(pair: Pair) -> dict[str, object]:
         "address_similarity": None if pair.address_similarity is None else float(pair.address_similarity),
         "confirm": _command(pair),
     }
-
-
-def _who(by: str | None) -> str:
-    if by is not None:
-        return by
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        raise UsageError("The system user has no name here: say who decides with --by.") from None
 
 
 def _ready() -> Settings:

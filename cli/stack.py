@@ -232,11 +232,11 @@ def _ports(configured: Settings, folder: Path) -> Ports:
 
     def choose(name: str, wanted: int | None, usual: int) -> int:
         if wanted is not None:
-            if _is_busy(wanted):
+            if server.port_is_busy(wanted):
                 raise UsageError(f"Port {wanted} of 127.0.0.1 is in use: set VSS_{name.upper()}_PORT to a free one.")
             return wanted
         for port in (known.get(name, usual), usual, 0):
-            if port not in taken and not _is_busy(port):
+            if port not in taken and not server.port_is_busy(port):
                 taken.append(port or _free())
                 return taken[-1]
         raise AssertionError("a free port is always found")
@@ -244,16 +244,6 @@ def _ports(configured: Settings, folder: Path) -> Ports:
     ports = Ports(choose("airflow", configured.airflow_port, 8080), choose("pages", configured.pages_port, 8090))
     (folder / "ports.json").write_text(json.dumps({"airflow": ports.airflow, "pages": ports.pages}))
     return ports
-
-
-def _is_busy(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def _free() -> int:

@@ -8,31 +8,19 @@ publish, report. While another build is open, everything after loading is skippe
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Literal
 
 import pendulum
-from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
+from airflow.sdk import TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-_PARAMS = {
-    "run_id": Param("scheduled", type="string", description="Names the run in ops.run_stage."),
-    "inbox": Param(None, type=["null", "string"], description="Another inbox than VSS_INBOX."),
-    "date": Param(None, type=["null", "string"], format="date", description="Business date; today unless given."),
-}
-
-
-def _params() -> dict[str, Any]:
-    context = get_current_context()
-    given = dict(context["params"])
-    if given["run_id"] == "scheduled":
-        given["run_id"] = context["run_id"]
-    return given
+from dags.run_params import PARAMS, given_params
 
 
 def _take(step: Literal["build", "audit", "publish"]) -> None:
     from night import last_arrival
 
-    if not last_arrival.take(step, **_params()):
+    if not last_arrival.take(step, **given_params()):
         raise AirflowSkipException(f"nothing to {step}, or a night is at it")
 
 
@@ -42,7 +30,7 @@ def _take(step: Literal["build", "audit", "publish"]) -> None:
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "vss", "retries": 0, "execution_timeout": dt.timedelta(hours=2)},
-    params=_PARAMS,
+    params=PARAMS,
     tags=["day"],
     doc_md=__doc__,
 )
@@ -51,20 +39,20 @@ def last_arrival() -> None:
     def waiting() -> list[list[str]]:
         from night import last_arrival as day
 
-        return day.waiting(**_params())
+        return day.waiting(**given_params())
 
     @task(map_index_template="{{ batch_name }}")
     def load_and_gate(batch: list[str]) -> dict[str, int]:
         from night import tasks
 
         get_current_context()["batch_name"] = tasks.batch_name(batch)
-        return tasks.load_and_gate(batch, **_params())
+        return tasks.load_and_gate(batch, **given_params())
 
     @task.short_circuit(trigger_rule=TriggerRule.ALL_DONE)
     def is_due() -> bool:
         from night import last_arrival as day
 
-        return day.is_due(**_params())
+        return day.is_due(**given_params())
 
     @task
     def build() -> None:
@@ -83,7 +71,7 @@ def last_arrival() -> None:
     def report() -> str:
         from night import tasks
 
-        return tasks.report(**_params())
+        return tasks.report(**given_params())
 
     load_and_gate.expand(batch=waiting()) >> is_due() >> build() >> audit() >> publish() >> report()
 

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import pendulum
-from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
+from airflow.sdk import TriggerRule, dag, get_current_context, task
 
-_PARAMS = {
-    "run_id": Param("scheduled", type="string", description="Names the run in ops.run_stage."),
-    "inbox": Param(None, type=["null", "string"], description="Another inbox than VSS_INBOX."),
-    "date": Param(None, type=["null", "string"], format="date", description="Business date; today unless given."),
-}
-
-
-def _params() -> dict[str, Any]:
-    context = get_current_context()
-    given = dict(context["params"])
-    if given["run_id"] == "scheduled":
-        given["run_id"] = context["run_id"]
-    return given
+from dags.run_params import PARAMS, given_params
 
 
 @dag(
@@ -29,7 +16,7 @@ def _params() -> dict[str, Any]:
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "vss", "retries": 0, "execution_timeout": dt.timedelta(hours=3)},
-    params=_PARAMS,
+    params=PARAMS,
     tags=["night"],
     doc_md=__doc__,
 )
@@ -39,37 +26,37 @@ def nightly_load() -> None:
         from night import tasks
 
         get_current_context()["batch_name"] = tasks.batch_name(batch)
-        return tasks.load_and_gate(batch, **_params())
+        return tasks.load_and_gate(batch, **given_params())
 
     @task
     def discover() -> list[list[str]]:
         from night import tasks
 
-        return tasks.discover(**_params())
+        return tasks.discover(**given_params())
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def build() -> int | None:
         from night import tasks
 
-        return tasks.build(**_params())
+        return tasks.build(**given_params())
 
     @task
     def audit() -> bool:
         from night import tasks
 
-        return tasks.audit(**_params())
+        return tasks.audit(**given_params())
 
     @task
     def publish() -> int | None:
         from night import tasks
 
-        return tasks.publish(**_params())
+        return tasks.publish(**given_params())
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def report() -> str:
         from night import tasks
 
-        return tasks.report(**_params())
+        return tasks.report(**given_params())
 
     load_and_gate.expand(batch=discover()) >> build() >> audit() >> publish() >> report()
 

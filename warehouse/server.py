@@ -72,7 +72,7 @@ def ensure_running(settings: Settings) -> str:
         _make_data_directory(server)
         port = _port(settings, server)
         if not _is_running(server):
-            if _port_is_busy(port):
+            if port_is_busy(port):
                 raise UnreachableError(
                     f"Port {port} of 127.0.0.1 is in use by another program: stop it, or set VSS_PORT to a free port."
                 )
@@ -259,7 +259,8 @@ def _is_running(server: Server) -> bool:
     return done.returncode == 0
 
 
-def _port_is_busy(port: int) -> bool:
+def port_is_busy(port: int) -> bool:
+    """Whether somebody listens on a port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
