@@ -73,6 +73,24 @@ def test_an_unchanged_small_relation_gets_no_new_slice(open_build: tuple[Setting
     assert builds.row_counts(connection, opened.build_id) == []
 
 
+def test_a_contract_that_changes_is_followed_and_the_rows_are_written_in_one_piece(
+    open_build: tuple[Settings, Connection, builds.Build],
+) -> None:
+    settings, connection, _ = open_build
+    rule = "select convalidated from pg_constraint where conname = 'a_candidate_has_a_reason'"
+    shown = _rows(connection, "rpt_inspection_candidates")
+    connection.execute("alter table marts.rpt_inspection_candidates__rows drop constraint a_candidate_has_a_reason")
+    assert connection.execute(rule).fetchall() == []
+    # the content is as before: another hash makes the model write
+    connection.execute("update ops.slice set content_hash = 'other' where relation = 'rpt_inspection_candidates'")
+
+    success, nodes = dbt_runs.run(settings, "run", "--select", "rpt_inspection_candidates")
+
+    assert success, nodes
+    assert connection.execute(rule).fetchall() == [(False,)]
+    assert _rows(connection, "rpt_inspection_candidates") == shown > 0
+
+
 def test_a_build_that_is_taken_back_leaves_no_row(demo: Demo) -> None:
     settings = Settings(home=demo.home)
     with builds.lease(settings) as connection:

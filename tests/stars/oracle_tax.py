@@ -579,23 +579,27 @@ def main_unit(matched: Mapping[Unit, frozenset[int]], sent: Year, used: Iterable
 def _arrears(year: int, matched: Mapping[Unit, frozenset[int]], sent: Year) -> dict[str, Any]:
     """At each province's last month end for which the arrears needed are there; sums only if it is one of all."""
     if not matched:
-        return {"arrears_vnd": 0, "overdue_vnd": 0, "arrears_month": None, "has_arrears": False}
+        return {"arrears_vnd": 0, "overdue_vnd": 0, "arrears_month": None, "has_arrears": False, "owing_units": None}
     last = {}
     for current in {_current_of(territory) for territory, _ in matched}:
         places = {territory for territory, _ in matched if _current_of(territory) == current}
         if months := sent_months(places, year, sent.has_arrears):
             last[current] = months[-1]
     if not last:
-        return {"arrears_vnd": None, "overdue_vnd": None, "arrears_month": None, "has_arrears": None}
-    rows = [
-        row
-        for unit in matched
-        if _current_of(unit[0]) in last
-        for row in sent.owed.get((unit, last[_current_of(unit[0])]), [])
-    ]
+        return dict.fromkeys(("arrears_vnd", "overdue_vnd", "arrears_month", "has_arrears", "owing_units"))
+    rows_of = {
+        unit: sent.owed.get((unit, last[_current_of(unit[0])]), []) for unit in matched if _current_of(unit[0]) in last
+    }
+    rows = [row for found in rows_of.values() for row in found]
     is_whole = set(last) == {_current_of(territory) for territory, _ in matched} and len(set(last.values())) == 1
-    has_arrears = any(overdue > 0 and months is not None and months >= 1 for _, overdue, months in rows)
+    owing = [
+        f"{territory} {code}"
+        for (territory, code), found in rows_of.items()
+        if any(overdue > 0 and months is not None and months >= 1 for _, overdue, months in found)
+    ]
+    has_arrears = bool(owing)
     return {
+        "owing_units": ", ".join(sorted(owing)) or None,
         "arrears_vnd": sum(principal for principal, _, _ in rows) if is_whole else None,
         "overdue_vnd": sum(overdue for _, overdue, _ in rows) if is_whole else None,
         "arrears_month": dt.date(year, max(last.values()), 1),

@@ -150,13 +150,15 @@
 
 {#
     Readers are on these rows. A transaction of theirs that stays open is waited for in short tries, so that nobody queues
-    behind the change for longer, and the lock is let go before the rows are written.
+    behind the change for longer, and the lock is let go before the rows are written: in a transaction of their own, which
+    dbt's driver would not begin, as it does not know of the commit.
 #}
 {% macro slice_alter(rows, change) %}
     {% do run_query(
         'select ops.patiently($ddl$alter table ' ~ rows ~ ' ' ~ change ~ "$ddl$, '" ~ rows ~ "'::regclass, 60)"
     ) %}
     {% do run_query('commit') %}
+    {% do run_query('begin') %}
 {% endmacro %}
 
 

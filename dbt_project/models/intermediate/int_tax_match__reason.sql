@@ -58,10 +58,19 @@ final as (
         judged.cit_filing_date,
         judged.as_of_date,
         judged.is_not_registered and registered.tax_code is null as is_not_registered,
-        -- R18: did not pay or did not fully pay, but still finalised
+        -- the units that owe, of a code that finalised: who is to be visited for it
+        case
+            when judged.is_cit_finalised
+                then string_to_array(judged.owing_employer_ids, ', ')::uuid[]
+        end as finalised_owing_employer_ids,
+        -- R18: did not pay or did not fully pay, but still finalised. What the code's other units
+        -- owe is no reason to visit the one that stands for them
         judged.is_cit_finalised
         and (
-            coalesce(judged.has_arrears, false)
+            coalesce(
+                judged.employer_id::text = any(string_to_array(judged.owing_employer_ids, ', ')),
+                false
+            )
             or coalesce(judged.is_under_declared, false)
             or judged.is_not_registered
         ) as is_cit_finalised_si_unpaid,

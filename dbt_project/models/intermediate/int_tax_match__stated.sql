@@ -1,4 +1,5 @@
--- one row per row of a tax list, with the reasons to inspect that it gave
+-- one row per row of a tax list and unit that it is about, with the reasons to inspect that it gave
+-- for the unit: the one that stands for the code, and each other one that owes
 with tax_employer as (
     select * from {{ ref('stg_tax__employer') }}
 ),
@@ -30,7 +31,7 @@ compared as (
         tax_employer.is_cit_finalised,
         tax_employer.employees_with_contract as employees_tax,
         tax_employer.employees_with_contract - round(tax_match.employees_si) as employee_gap,
-        tax_match.has_arrears,
+        string_to_array(tax_match.owing_employer_ids, ', ')::uuid[] as owing_employer_ids,
         tax_match.employer_id is null and tax_employer.employees_paid > 0 as is_not_registered,
         -- nobody is there by this row, or by what became of the units; a similar name is no proof
         {{ is_closed_for_tax('tax_employer.status') }}
@@ -92,9 +93,27 @@ final as (
         is_cit_finalised
         and not is_no_reason
         and (
-            coalesce(has_arrears, false) or is_under_declared or is_not_registered
+            coalesce(employer_id = any(owing_employer_ids), false)
+            or is_under_declared
+            or is_not_registered
         ) as is_cit_finalised_si_unpaid
     from judged
+    union all
+    select
+        judged.tax_year,
+        judged.tax_code,
+        judged.as_of_date,
+        judged.supplement_no,
+        judged.month,
+        judged.row_no,
+        owing.employer_id,
+        judged.registered_month,
+        false as is_not_registered,
+        false as is_under_declared,
+        judged.is_cit_finalised and not judged.is_no_reason as is_cit_finalised_si_unpaid
+    from judged
+    cross join lateral unnest(judged.owing_employer_ids) as owing (employer_id)
+    where owing.employer_id is distinct from judged.employer_id
 )
 
 select * from final

@@ -252,6 +252,11 @@ owed as (
         coalesce(
             bool_or(arrears.overdue_vnd > 0 and arrears.months_owed >= 1), false
         ) as has_arrears,
+        string_agg(
+            distinct arrears.employer_id::text, ', ' order by arrears.employer_id::text
+        ) filter (
+            where arrears.overdue_vnd > 0 and arrears.months_owed >= 1
+        ) as owing_employer_ids,
         max(arrears_month.month) as arrears_month,
         -- every province of the code has sent that month
         count(*) = count(arrears_month.month)
@@ -387,6 +392,7 @@ compared as (
         case when owed.is_whole then owed.arrears_vnd end as arrears_vnd,
         case when owed.is_whole then owed.overdue_vnd end as overdue_vnd,
         case when owed.has_arrears or owed.is_whole then owed.has_arrears end as has_arrears,
+        owed.owing_employer_ids,
         owed.arrears_month
     from numbered_code
     full join main_unit on numbered_code.subject_no = main_unit.subject_no
@@ -498,6 +504,7 @@ final as (
         case when has_unit then overdue_vnd else 0 end::bigint as overdue_vnd,
         arrears_month,
         has_arrears_known as has_arrears,
+        owing_employer_ids,
         is_under_declared,
         is_cit_finalised,
         cit_filing_date,

@@ -78,19 +78,55 @@ unit_arrears as (
             and arrears.month = territory.arrears_month
 ),
 
--- whom a tax code is about: the unit it is matched with, on today's map; else the code itself
-tax_row as (
-    select
-        tax_reason_row.*,
-        coalesce(successor.successor_id, tax_reason_row.employer_id) as unit_id,
-        coalesce(
-            successor.successor_id::text,
-            tax_reason_row.employer_id::text,
-            tax_reason_row.tax_code
-        ) as candidate_key
+latest_reason_row as (
+    select tax_reason_row.*
     from tax_reason_row
     inner join latest_tax_year on tax_reason_row.tax_year = latest_tax_year.tax_year
-    left join successor on tax_reason_row.employer_id = successor.employer_id
+),
+
+-- whom a tax code is about: the unit that stands for it, and each other unit of it that owes
+code_unit as (
+    select
+        tax_code,
+        employer_id,
+        is_not_registered,
+        is_cit_finalised_si_unpaid,
+        is_under_declared
+    from latest_reason_row
+    union all
+    select
+        latest_reason_row.tax_code,
+        owing.employer_id,
+        false as is_not_registered,
+        true as is_cit_finalised_si_unpaid,
+        false as is_under_declared
+    from latest_reason_row
+    cross join
+        lateral unnest(latest_reason_row.finalised_owing_employer_ids) as owing (employer_id)
+    where owing.employer_id is distinct from latest_reason_row.employer_id
+),
+
+-- the unit on today's map; without one the code itself
+code_candidate as (
+    select
+        code_unit.*,
+        coalesce(
+            successor.successor_id::text, code_unit.employer_id::text, code_unit.tax_code
+        ) as candidate_key
+    from code_unit
+    left join successor on code_unit.employer_id = successor.employer_id
+),
+
+-- what a unit was before and after the map changed is one
+tax_row as (
+    select
+        candidate_key,
+        tax_code,
+        bool_or(is_not_registered) as is_not_registered,
+        bool_or(is_cit_finalised_si_unpaid) as is_cit_finalised_si_unpaid,
+        bool_or(is_under_declared) as is_under_declared
+    from code_candidate
+    group by candidate_key, tax_code
 ),
 
 tax_reason as (
@@ -130,8 +166,11 @@ tax_codes as (
 
 -- of several tax codes of a unit the one that says most
 tax_figure as (
-    select distinct on (tax_row.candidate_key) tax_row.*
+    select distinct on (tax_row.candidate_key)
+        tax_row.candidate_key,
+        latest_reason_row.*
     from tax_row
+    inner join latest_reason_row on tax_row.tax_code = latest_reason_row.tax_code
     left join tax_code_score
         on
             tax_row.candidate_key = tax_code_score.candidate_key
@@ -139,7 +178,7 @@ tax_figure as (
     order by
         tax_row.candidate_key asc,
         tax_code_score.score desc nulls last,
-        tax_row.employee_gap desc nulls last,
+        latest_reason_row.employee_gap desc nulls last,
         tax_row.tax_code asc
 ),
 
