@@ -17,6 +17,7 @@ _KNOWN = {
     "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
     "gate": "gate 1 of a participants file against the same checks by hand, a statement each; --rows, --repeat",
     "publish": "readers while publications change, over a month of history and over 24; --rows are the months",
+    "query": "the guide's questions through bi, beside bare tables and beside views open to all, on the demo; --repeat",
     "tax-match": "units of the country against a year's tax codes, beside splink; --rows are the codes, --no-peers",
 }
 
@@ -60,6 +61,13 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
         if repeat < 1:
             raise UsageError("--repeat is too small: give at least 1.")
         return gate.run(folder, rows=arguments.rows or gate.DEFAULT_ROWS, repeat=repeat)
+    if arguments.name == "query" and arguments.rows is None and not arguments.profile:
+        from benchmarks import query  # noqa: PLC0415
+
+        repeat = query.DEFAULT_REPEAT if arguments.repeat is None else arguments.repeat
+        if repeat < 1:
+            raise UsageError("--repeat is too small: give at least 1.")
+        return query.run(folder, repeat=repeat)
     if arguments.repeat is not None or arguments.profile:
         raise UsageError(f"{arguments.name} runs each size once: leave --repeat and --profile out.")
     if arguments.name == "publish":

@@ -16,6 +16,7 @@ import polars as pl
 import psycopg
 import pytest
 
+from benchmarks import query
 from benchmarks.load_profile import LoadProfile, load_profile
 from benchmarks.peers import DLT_IS_QUIET, pandas_ways
 from benchmarks.results import Result, Way, table
@@ -85,9 +86,15 @@ def test_the_gate_benchmark_runs_gate_and_statements_by_hand_in_turn(home: Path)
     assert "3 times the statements by hand" in done.stdout
 
 
+def test_the_query_benchmark_asks_every_question_of_the_guide() -> None:
+    asked = query.queries(query.GUIDE.read_text(encoding="utf-8"))
+    assert {int(name.partition(".")[0]) for name in asked} == set(range(1, 31))
+    assert all(text.lstrip().startswith(("select", "with", "--")) for text in asked.values())
+
+
 def test_without_a_name_the_benchmarks_are_listed_and_an_unknown_name_is_wrong_usage(home: Path) -> None:
     listed = vss(home, "bench")
-    known = ["ingest", "ingest-memory", "gate", "publish", "tax-match"]
+    known = ["ingest", "ingest-memory", "gate", "publish", "query", "tax-match"]
     assert [line.split()[0] for line in listed.stdout.splitlines()] == known
     unknown = vss(home, "bench", "nothing")
     assert unknown.returncode == 2
