@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ingestion.receipts import write_outbox
 from night import publishing
-from night.freshness import rolled_back
 from night.readiness import ensure_ready
-from warehouse import publication, retention, roles
-from warehouse.connection import connect
+from warehouse import publication, retention
 from warehouse.settings import Settings, settings
 
 
@@ -44,14 +41,10 @@ def rollback(
     """Publish an earlier state again."""
     configured = _ready()
     number = publication.resolve(configured, str(target))
-    with connect(configured, roles.PUBLISHER) as connection:
-        said = rolled_back(connection, number, reason)
-    done = publication.roll_back(configured, number, said)
+    done = publishing.roll_back(configured, f"rollback-{uuid.uuid4().hex[:12]}", number, reason)
     print(f"Publication {done.publication_id} shows what {target} showed.")
     if done.taken_back is not None:
         print(f"Build {done.taken_back} waited for publication and is taken back: `vss build` makes it again.")
-    for submission_id in done.told:
-        write_outbox(configured, submission_id)
     print("The next build, also tonight's, brings back what was accepted since: void it first where it is wrong.")
     if done.told:
         print(f"Receipts written anew: {len(done.told)}")

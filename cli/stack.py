@@ -75,6 +75,9 @@ def up() -> None:
     configured = settings()
     ensure_ready(configured)
     airflow_process.migrate_metadata(configured)
+    if configured.inbox == configured.home / "inbox":
+        # senders' folders go here unless VSS_INBOX names another place, which is then somebody else's to make
+        configured.inbox.mkdir(exist_ok=True)
     folder = _folder(configured)
     ports = _ports(configured, folder)
     if running(configured) is None:

@@ -16,7 +16,7 @@ from ingestion import ledger
 from ingestion.receipts import write_outbox
 from night import dbt_runs
 from night.dbt_runs import NodeResult
-from night.freshness import brought, changes, completeness, freshness
+from night.freshness import brought, changes, completeness, freshness, rolled_back
 from night.journal import Stage, has_done, stage, write
 from warehouse import bi, builds, publication, roles
 from warehouse.connection import Connection, connect, is_transient
@@ -153,13 +153,30 @@ def publish(settings: Settings, run_id: str, *, now: dt.datetime | None = None) 
     return number
 
 
+def roll_back(settings: Settings, run_id: str, target: int, reason: str) -> publication.RolledBack:
+    """Publish an earlier state again and write the receipts it changes; raises as publication.roll_back does."""
+    with connect(settings, roles.PUBLISHER) as connection:
+        said = rolled_back(connection, target, reason)
+    done = publication.roll_back(settings, target, said)
+    _write_receipts(settings, run_id, done.publication_id, done.told)
+    return done
+
+
 def _finish(settings: Settings, run_id: str, connection: Connection) -> int | None:
     """Do what a run that died after its flip has left undone; returns the publication, or None when nothing was.
 
     Not while a candidate waits: the totals of its loads would be summed before anybody sees them.
     """
+    if builds.is_any_open(connection):
+        return None
+    with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
+        back = publication.last_roll_back(publisher)
+        told = [] if back is None else publication.told_by_roll_back(publisher, back)
+    if back is not None and not has_done(settings, _RECEIPTS, _publication(back)):
+        _write_receipts(settings, run_id, back, told)
+        return back
     built = builds.last_published(connection)
-    if built is None or builds.is_any_open(connection) or has_done(settings, _RECEIPTS, _publication(built)):
+    if built is None or has_done(settings, _RECEIPTS, _publication(built.candidate_id)):
         return None
     if not dbt_runs.manifest_path(settings).exists():
         # made by the next build
@@ -190,16 +207,21 @@ def _tell(settings: Settings, run_id: str, built: builds.Build) -> None:
     with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
         facts = [(r.name, r.main_feed) for r in bi.relations(dbt_runs.manifest_path(settings)) if r.main_feed]
         publication.fill_published_totals(publisher, facts)
-    with stage(settings, run_id, _RECEIPTS, _publication(built)) as mark:
-        with connect(settings, roles.LOADER) as loader:
-            told = ledger.told_by_build(loader, built.build_id)
+    with connect(settings, roles.LOADER) as loader:
+        told = ledger.told_by_build(loader, built.build_id)
+    _write_receipts(settings, run_id, built.candidate_id, told)
+
+
+def _write_receipts(settings: Settings, run_id: str, number: int, told: Sequence[str]) -> None:
+    """Write what senders are told anew; the stage names the publication, so that a run that died here is noticed."""
+    with stage(settings, run_id, _RECEIPTS, _publication(number)) as mark:
         for submission_id in told:
             write_outbox(settings, submission_id)
         mark.rows = len(told)
 
 
-def _publication(built: builds.Build) -> str:
-    return f"publication {built.candidate_id}"
+def _publication(number: int) -> str:
+    return f"publication {number}"
 
 
 def _no_space() -> StorageError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import re
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
-from psycopg.types.string import TextLoader
 
 from warehouse import builds, roles
 from warehouse.builds import Build
@@ -266,9 +264,28 @@ def roll_back(settings: Settings, target: int, reason: str) -> RolledBack:
     return RolledBack(number, taken_back, tuple(sorted(told)))
 
 
-def _noted(connection: Connection, number: int) -> list[str]:
-    """Write the notices between provinces for the months that differ from before; the submissions they are about."""
-    differing = connection.execute(
+def last_roll_back(connection: Connection) -> int | None:
+    """The publication readers see, if somebody went back to it."""
+    row = connection.execute(
+        "select p.publication_id from ops.publication p join ops.current_publication c"
+        " on c.publication_id = p.publication_id where p.kind = 'rollback'"
+    ).fetchone()
+    return None if row is None else int(str(row[0]))
+
+
+def told_by_roll_back(connection: Connection, number: int) -> list[str]:
+    """Whose receipts going back may have changed: for a run that died before it had written them."""
+    of_months = connection.execute(
+        "select s.submission_id from ops.load l join ops.submission s on s.sub_no = l.sub_no"
+        " where l.feed = 'participants' and s.month = any(%s)",
+        [_differing_months(connection, number)],
+    ).fetchall()
+    return sorted({*_told(connection, number), *(str(row[0]) for row in of_months)})
+
+
+def _differing_months(connection: Connection, number: int) -> list[dt.date]:
+    """Months whose persons publication `number` shows otherwise than the one before it."""
+    rows = connection.execute(
         """
         select distinct s.month from ops.publication_slice p join ops.slice s on s.slice_id = p.slice_id
         where p.relation = 'fct_participation' and %(number)s in (p.from_publication, p.to_publication)
@@ -277,7 +294,12 @@ def _noted(connection: Connection, number: int) -> list[str]:
         """,
         {"number": number},
     )
-    months, shared = _shared_of(connection, [cast("dt.date", row[0]) for row in differing])
+    return [cast("dt.date", row[0]) for row in rows]
+
+
+def _noted(connection: Connection, number: int) -> list[str]:
+    """Write the notices between provinces for the months that differ from before; the submissions they are about."""
+    months, shared = _shared_of(connection, _differing_months(connection, number))
     query = (
         "select distinct s.submission_id from ops.load_notice n join ops.load l on l.load_id = n.load_id"
         " join ops.submission s on s.sub_no = l.sub_no where n.code = %s and s.month = any(%s)"
@@ -331,18 +353,19 @@ def as_of(settings: Settings, wanted: str, query: str, out: TextIO) -> None:
         connection.read_only = True
         connection.execute("select set_config('vss.publication', %s, false)", [str(number)])
         connection.execute("set search_path = bi")
-        # dates as the server writes them: infinity is a date there and none in Python
-        connection.adapters.register_loader("date", TextLoader)
+        # the server writes the CSV: dates, arrays and numbers as it has them, one query and no second, nothing kept
+        # here. The parenthesis on a line of its own: a query may end in a comment
+        text = sql.SQL("copy ({}\n) to stdout with (format csv, header)").format(
+            sql.SQL(query.strip().removesuffix(";"))
+        )
         try:
-            cursor = connection.execute(query.encode())
-            if cursor.description is None:
-                raise UsageError("The query returns no rows: write a select.")
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow([column.name for column in cursor.description])
-            for row in cursor:
-                writer.writerow(row)
+            with connection.cursor() as cursor, cursor.copy(text) as rows:
+                for block in rows:
+                    out.write(bytes(block).decode())
         except psycopg.Error as error:
-            raise UsageError(f"The query failed: {str(error).splitlines()[0]}") from None
+            raise UsageError(
+                f"The query failed: {str(error).splitlines()[0]}. Write one select; nothing else is answered."
+            ) from None
 
 
 def _require_readable(connection: Connection, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -287,6 +288,39 @@ def test_going_back_shows_the_old_figures_and_the_ledger_says_which_loads_they_r
     assert shown.rows(said, roles.READER) == [("rollback", "published", "tried")]
 
 
+def test_receipts_that_a_run_killed_after_going_back_did_not_write_are_written_by_the_next(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    written: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "write_outbox", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publishing.roll_back(shown.settings, "rollback-1", 1, "tried")
+    assert shown.figures() == shown.first
+    monkeypatch.setattr(publishing, "write_outbox", lambda _, name: written.append(name))
+
+    assert publishing.publish(shown.settings, "next") == shown.number()
+    assert {"p01-2024-12-v1", "p01-2024-12-v2"} <= set(written)
+    written.clear()
+    publishing.publish(shown.settings, "and the one after it")
+    assert written == []
+
+
+def test_as_of_answers_one_select_as_the_server_writes_it(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    query = "select array['a', null] as list, true as yes, 1e-7::numeric as tiny, date 'infinity' as day; -- the end"
+    as_of(shown.settings, "1", query.replace("; --", " --"), sys.stdout)
+    assert capsys.readouterr().out == 'list,yes,tiny,day\n"{a,NULL}",t,0.0000001,infinity\n'
+    as_of(shown.settings, "1", "select 1 as one;", sys.stdout)
+    assert capsys.readouterr().out == "one\n1\n"
+    for refused in ("select 1; select 2", "delete from publication", "set role vss_publisher", "nothing"):
+        with pytest.raises(UsageError, match="Write one select"):
+            as_of(shown.settings, "1", refused, sys.stdout)
+    assert capsys.readouterr().out == ""
+
+
 def test_going_back_from_going_back_restores_figures_and_ledger(shown: Shown) -> None:
     before, states = shown.figures(), shown.states()
     number = shown.number()
@@ -373,8 +407,6 @@ def test_only_the_publisher_reads_a_candidate_and_an_engineer_is_refused(shown: 
 
 
 def test_as_of_a_day_reads_the_last_publication_of_that_day(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    import sys
-
     today = dt.datetime.now(tz=publication.LOCAL).date()
     as_of(shown.settings, today.isoformat(), FIGURES[0], sys.stdout)
     assert capsys.readouterr().out.splitlines()[1:] == [str(shown.second.wage_of_facts)]
