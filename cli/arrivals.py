@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,9 @@ import typer
 
 from cli.decider import who_decides
 from ingestion import decision, receipts
+from ingestion.deadlines import LOCAL
 from night import arrivals
+from night.alerts import tell_run
 from night.journal import exit_code, outcomes
 from night.readiness import ensure_ready
 from warehouse.settings import Settings, settings
@@ -31,11 +35,14 @@ def ingest(
     place = inbox or configured.inbox
     assert place is not None
     failed = 0
-    for folder, state in arrivals.load_all(
-        configured, run_id, arrivals.discover(configured, place, sender=sender, submission=submission)
-    ):
-        print(f"{folder.parent.name}/{folder.name}: {state}")
-        failed += state == "error"
+    try:
+        for folder, state in arrivals.load_all(
+            configured, run_id, arrivals.discover(configured, place, sender=sender, submission=submission)
+        ):
+            print(f"{folder.parent.name}/{folder.name}: {state}")
+            failed += state == "error"
+    finally:
+        tell_run(configured, run_id)
     raise typer.Exit(exit_code(configured, run_id) or int(failed > 0))
 
 
@@ -151,8 +158,11 @@ def _decide(submission_id: str, *, release: bool, reason: str, by: str | None) -
 
 
 def _print_night(configured: Settings, *, as_json: bool) -> None:
+    from night import watch
     from night.journal import last_night
 
+    for missed in watch.missed_nights(configured, now=dt.datetime.now(tz=LOCAL)):
+        print(f"{missed.subject_en}.", file=sys.stderr if as_json else sys.stdout)
     run_id = last_night(configured)
     stages = [] if run_id is None else outcomes(configured, run_id)
     if as_json:

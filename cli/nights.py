@@ -13,7 +13,10 @@ from typing import Annotated
 import typer
 
 from cli import airflow_process
+from night.alerts import tell, tell_run
+from night.channels import OPERATIONS
 from night.journal import exit_code, outcomes
+from night.phrases import alert
 from night.readiness import ensure_ready
 from warehouse.errors import UsageError, VssError
 from warehouse.settings import Settings, settings
@@ -40,7 +43,10 @@ def nightly(
     with _Progress(configured, run_id):
         code = airflow_process.run_dag(configured, "nightly_load", conf=conf)
     stages = outcomes(configured, run_id)
+    # once more: the task that tells may be the one that died
+    tell_run(configured, run_id)
     if not stages:
+        tell(configured, run_id, [alert("cut-short", run_id, OPERATIONS, run=run_id, stage="discover")])
         raise VssError(f"The night did not start: read {airflow_process.log_path(configured)}.")
     for stage, subject, outcome, seconds, rows, message in stages:
         if stage != "build node":

@@ -7,6 +7,7 @@ are started one by one, on 127.0.0.1, by supervisord, which starts a part again 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from pathlib import Path
 import typer
 
 from cli import airflow_process
+from ingestion.deadlines import LOCAL
+from night import watch
 from night.readiness import ensure_ready
 from warehouse import server
 from warehouse.errors import UsageError, VssError
@@ -83,6 +86,7 @@ def up() -> None:
     if running(configured) is None:
         _start(configured, folder, ports)
         _wait(configured, ports)
+    watch.expect_nights(configured, now=dt.datetime.now(tz=LOCAL))
     print(f"Airflow:  http://127.0.0.1:{ports.airflow}  user {USER}, password in {_password_file(configured)}")
     print(f"Pages:    http://127.0.0.1:{ports.pages}  report, gate results, project")
     print(f"Logs:     {folder / 'logs'}    Stop: vss down")
@@ -90,6 +94,7 @@ def up() -> None:
 
 def stop(configured: Settings) -> bool:
     """End all parts and wait for them; False when they were not running."""
+    watch.expect_none(configured)
     pid = running(configured)
     if pid is None:
         return False
@@ -159,6 +164,7 @@ def _start(configured: Settings, folder: Path, ports: Ports) -> None:
         "triggerer": f"{python} -m airflow triggerer --skip-serve-logs",
         "pages": f"{python} -m uvicorn --factory reporting.pages:app --host 127.0.0.1 --port {ports.pages}"
         " --log-level warning --no-access-log",
+        "watch": f'{python} -c "from night.watch import keep_watch; keep_watch()"',
     }
     if configured.is_embedded:
         programs["database"] = f'{python} -c "from cli.stack import keep_database; keep_database()"'

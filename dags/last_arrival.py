@@ -73,7 +73,16 @@ def last_arrival() -> None:
 
         return tasks.report(**given_params())
 
-    load_and_gate.expand(batch=waiting()) >> is_due() >> build() >> audit() >> publish() >> report()
+    # whoever is refused during the day is told at once; when nothing waited there is nothing to tell
+    @task(trigger_rule=TriggerRule.NONE_SKIPPED)
+    def tell() -> int:
+        from night import tasks
+
+        return tasks.tell(**given_params())
+
+    loaded = load_and_gate.expand(batch=waiting())
+    loaded >> is_due() >> build() >> audit() >> publish() >> report()
+    loaded >> tell()
 
 
 last_arrival()

@@ -73,14 +73,25 @@ def publish(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
 
 
 def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
-    """Write the morning report; returns its path."""
+    """Write the morning report, then tell senders and operations what the run leaves to be told; returns its path."""
     from expectations.data_docs import render
     from reporting.morning import write_report
 
     configured = _ready()
-    with stage(configured, run_id, "report"):
-        render(configured)
-        return str(write_report(configured))
+    try:
+        with stage(configured, run_id, "report"):
+            render(configured)
+            return str(write_report(configured))
+    finally:
+        tell(run_id=run_id, inbox=inbox, date=date)
+
+
+def tell(*, run_id: str, inbox: str | None, date: str | None) -> int:
+    """Tell senders and operations what the run leaves to be told, once; how many things were new."""
+    from night.alerts import tell_run
+
+    now = None if date is None else dt.datetime.combine(dt.date.fromisoformat(date), dt.time(1), tzinfo=LOCAL)
+    return tell_run(_ready(), run_id, now=now)
 
 
 def _ready() -> Settings:

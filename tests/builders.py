@@ -166,7 +166,7 @@ def describe(path: Path, feed: str, sent: Sequence[Row], /, **changes: Any) -> M
 
 EMPTIED = (
     "staged_load", "run_stage", "gate_result", "decision", "reject", "load_notice", "build_input", "load", "submission",
-    "sender_key", "security_event", "worker",
+    "sender_key", "security_event", "worker", "alert_delivery", "alert", "alert_message",
 )  # fmt: skip
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.errors import UsageError
@@ -33,6 +34,14 @@ class Settings(BaseSettings):
     require_signatures: bool = False
     lineage: bool = Field(default=True, description="write OpenLineage events under VSS_HOME/lineage")
     lineage_days: int = Field(default=400, ge=1, description="a run's events are kept for so many days")
+    alert_smtp_url: SecretStr | None = Field(default=None, description="smtp[s]://user:password@host:port")
+    alert_from: str | None = Field(default=None, description="the address e-mails come from")
+    alert_to: str | None = Field(default=None, description="addresses of operations, with commas between them")
+    alert_contacts: Path | None = Field(default=None, description="CSV with the columns sender and email")
+    alert_webhook: SecretStr | None = Field(default=None, description="an address that takes JSON by POST")
+    night_grace_minutes: int = Field(default=30, ge=0, le=300, description="after 01:00, before a night is missed")
+    remind_days_before: int = Field(default=2, ge=0, le=28, description="the first reminder, before what is due")
+    remind_months: int = Field(default=3, ge=1, le=120, description="months back for which reminders go out")
 
     @model_validator(mode="before")
     @classmethod
@@ -48,11 +57,37 @@ class Settings(BaseSettings):
         object.__setattr__(self, "archive", self.archive or (home / "archive").as_uri())
         if self.database_url is not None and not _is_complete(self.database_url):
             raise ValueError("VSS_DATABASE_URL must look like postgresql://user:password@host:port/database")
+        if self.alert_contacts is not None:
+            object.__setattr__(self, "alert_contacts", self.alert_contacts.expanduser().absolute())
+        if self.alert_smtp_url is not None:
+            if not _is_place(self.alert_smtp_url.get_secret_value(), {"smtp", "smtps"}):
+                raise ValueError("VSS_ALERT_SMTP_URL must look like smtp://user:password@host:port, or smtps://…")
+            if self.alert_from is None or self.alert_to is None:
+                raise ValueError("VSS_ALERT_SMTP_URL needs VSS_ALERT_FROM and VSS_ALERT_TO beside it")
+        for name, given in (("FROM", self.alert_from), ("TO", self.alert_to)):
+            if given is not None and not all(is_address(each.strip()) for each in given.split(",")):
+                raise ValueError(f"VSS_ALERT_{name} must hold e-mail addresses")
+        if self.alert_webhook is not None and not _is_place(self.alert_webhook.get_secret_value(), {"http", "https"}):
+            raise ValueError("VSS_ALERT_WEBHOOK must look like https://host/path")
         return self
 
     @property
     def is_embedded(self) -> bool:
         return self.database_url is None
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an e-mail address and nothing else: a line break would begin another header."""
+    return text.isascii() and re.fullmatch(r"[^\s@,;<>\"()]+@[A-Za-z0-9.-]+", text) is not None
+
+
+def _is_place(url: str, schemes: set[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    return has_port and parts.scheme in schemes and bool(parts.hostname) and url.isprintable() and " " not in url
 
 
 def _is_complete(url: str) -> bool:

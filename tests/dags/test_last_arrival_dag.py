@@ -59,6 +59,7 @@ def test_what_waits_is_loaded_first_and_nothing_is_built_that_is_not_due(parsed:
         "audit": ["build"],
         "publish": ["audit"],
         "report": ["publish"],
+        "tell": ["load_and_gate"],
     }
     assert [name for name, task in parsed["tasks"].items() if task["is_mapped"]] == ["load_and_gate"]
 
