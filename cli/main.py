@@ -24,6 +24,7 @@ HOMES = {
     "arrivals": ("ingest", "status", "receipt", "release", "reject"),
     "publishing": ("build", "publish", "rollback", "prune"),
     "nights": ("nightly",),
+    "backfilling": ("replay", "backfill"),
     "stack": ("up",),
     "reading": ("as-of", "diff", "report", "headline"),
     "tracing": ("trace",),

@@ -68,6 +68,16 @@ def keep(settings: Settings, source: IO[bytes], *, size: int) -> Kept:
     return Kept(sha256, Path(final) if is_local else None)
 
 
+def holds(settings: Settings, sha256: str, *, size: int | None = None) -> bool:
+    """Whether the archive has an object of this digest, and of this size; its bytes are not looked at."""
+    filesystem, root = fsspec.core.url_to_fs(settings.archive)
+    try:
+        found = int(filesystem.size(f"{root}/{sha256[:2]}/{sha256}"))
+    except FileNotFoundError:
+        return False
+    return size in (None, found)
+
+
 def fetch(settings: Settings, sha256: str, target: Path, *, limit: int) -> int | None:
     """Copy an object of the archive to a file if it has at most `limit` bytes; returns its size.
 

@@ -59,7 +59,8 @@ class Folder:
     """A submission folder as it lies in the inbox.
 
     Names that nobody may use are written with `%XX` for what is wrong in them, so that they can be told. `content` is
-    the manifest, cut off one byte behind the most it may have; None while there is none.
+    the manifest, cut off one byte behind the most it may have; None while there is none. `signed_by` is set for what
+    comes back from the archive: the key whose signature over this very manifest was verified when it arrived.
     """
 
     sender: str
@@ -67,6 +68,7 @@ class Folder:
     path: Path
     content: bytes | None
     received_at: dt.datetime | None
+    signed_by: str | None = None
 
     @property
     def manifest_sha256(self) -> str | None:
@@ -227,6 +229,8 @@ def _judged(settings: Settings, folder: Folder, keys: list[sender_keys.SenderKey
     if not sender_keys.is_sender(folder.sender):
         # nobody can have a key: what lies here is in the wrong place, signed or not
         return Judgement("E-SENDER-FOLDER" if settings.require_signatures else None)
+    if folder.signed_by is not None:
+        return sender_keys.judge_again(folder.signed_by, keys, now=now)
     return sender_keys.judge(
         folder.content, _signature(folder), keys, sender=folder.sender,
         is_required_of_all=settings.require_signatures, now=now,

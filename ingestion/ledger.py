@@ -8,8 +8,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from ingestion.contracts import load_contracts
 from ingestion.deadlines import is_late
 from ingestion.inbox import Fault, Folder, Identity
 from ingestion.manifest import Manifest, ManifestFile, period_month
@@ -133,14 +135,15 @@ def conflicts(connection: Connection, sub_no: int, folder: Folder, manifest: Man
     """Faults that only the ledger knows: an id used for other content, a version that was accepted before.
 
     A folder that was refused because it is not proven to be its sender's has used no id: anybody could have put it
-    there, and its true owner would be locked out. Nor has one whose manifest nobody could read.
+    there, and its true owner would be locked out. Nor has one whose manifest nobody could read, nor one that was itself
+    refused for the id it bore: the first of that id may be loaded again.
     """
     faults = []
     reused = connection.execute(
         "select 1 from ops.submission where submission_id = %s and sub_no <> %s and manifest_sha256 is not null"
         " and manifest is not null and state not in ('waiting', 'verified') and not (state = 'rejected' and exists ("
         " select from jsonb_array_elements(errors) error where error ->> 'code' = any(%s)))",
-        [folder.submission_id, sub_no, sorted(NOT_AUTHENTIC)],
+        [folder.submission_id, sub_no, [*sorted(NOT_AUTHENTIC), "E-ID-REUSED"]],
     ).fetchone()
     if reused is not None:
         faults.append(Fault("E-ID-REUSED", {"submission_id": folder.submission_id}))
@@ -209,6 +212,58 @@ def write_rejects(connection: Connection, load_id: int, rejects: Iterable[Reject
     ) as copy:
         for reject in rejects:
             copy.write_row((load_id, reject.row_no, reject.column, reject.code, reject.arguments, reject.token))
+
+
+def reopen(connection: Connection, sub_no: int, *, reason: str, by: str, rules: str) -> bool:
+    """Put a rejected submission's verdict aside, so that it can be loaded again; False when it is not rejected (now).
+
+    Belongs into one transaction. The verdict is kept in `ops.replay` with who, when and why; rows that a gate refused
+    leave `raw`. What is reopened and not loaded is `verified`, as if it had just arrived.
+    """
+    row = connection.execute(
+        "select month from ops.submission where sub_no = %s and state = 'rejected' for update", [sub_no]
+    ).fetchone()
+    if row is None:
+        return False
+    connection.execute(
+        """
+        insert into ops.replay (sub_no, reason, replayed_by, rules, former_decided_at, former_errors, former_loads)
+        select s.sub_no, %(reason)s, %(by)s, %(rules)s, s.decided_at, s.errors, (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'feed', l.feed, 'rows', l.row_count, 'accepted', l.accepted, 'rejected', l.rejected, 'cells', (
+                    select coalesce(jsonb_object_agg(c.code, c.cells), '{}')
+                    from (select r.code, count(*) as cells from ops.reject r where r.load_id = l.load_id group by 1) c
+                )) order by l.feed), '[]')
+            from ops.load l where l.sub_no = s.sub_no
+        )
+        from ops.submission s where s.sub_no = %(sub_no)s
+        """,
+        {"sub_no": sub_no, "reason": reason, "by": by, "rules": rules},
+    )
+    loads = connection.execute("select load_id, feed from ops.load where sub_no = %s", [sub_no]).fetchall()
+    for load_id, feed in loads:
+        contract = load_contracts().get(str(feed))
+        if contract is not None:
+            # the partition key: without it every month of history is looked at
+            of_month = sql.SQL(" and month = {}").format(row[0]) if contract.partition_by_month else sql.SQL("")
+            connection.execute(
+                sql.SQL("delete from {} where load_id = {}{}").format(
+                    sql.Identifier("raw", contract.feed), load_id, of_month
+                )
+            )
+    numbers = [load_id for load_id, _ in loads]
+    connection.execute("delete from ops.reject where load_id = any(%s)", [numbers])
+    connection.execute(
+        "update ops.load set state = 'verified', row_count = 0, accepted = 0, rejected = 0, totals = '{}',"
+        " profile = '{}', notes = '[]', loaded_at = null where sub_no = %s",
+        [sub_no],
+    )
+    connection.execute(
+        "update ops.submission set state = 'verified', errors = '[]', decided_at = null, fence = fence + 1"
+        " where sub_no = %s",
+        [sub_no],
+    )
+    return True
 
 
 def told_by_build(connection: Connection, build_id: int) -> list[str]:

@@ -132,7 +132,9 @@ def _read(settings: Settings, where: str, values: Sequence[object], *, with_reje
         submissions = cursor.execute(
             "select s.*, coalesce((select jsonb_agg(jsonb_build_object('decision', d.decision,"
             " 'decided_at', d.decided_at, 'decided_by', d.decided_by, 'reason', d.reason) order by d.decided_at)"
-            " from ops.decision d where d.sub_no = s.sub_no), '[]') as decisions"
+            " from (select sub_no, decision, decided_at, decided_by, reason from ops.decision"
+            " union all select sub_no, 'replay', replayed_at, replayed_by, reason from ops.replay) d"
+            " where d.sub_no = s.sub_no), '[]') as decisions"
             f" from ops.submission s where {where} order by s.period nulls first, s.sender, s.submission_id,"
             " s.state in ('waiting', 'verified'), s.sub_no",
             values,

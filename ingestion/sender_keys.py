@@ -98,6 +98,14 @@ def judge(
     return Judgement("E-SIG-INVALID" if is_required else None)
 
 
+def judge_again(fingerprint: str, keys: Sequence[SenderKey], *, now: dt.datetime) -> Judgement:
+    """What a signature proves that was verified before: it goes on doing so unless its key was revoked since."""
+    key = next((each for each in keys if each.fingerprint == fingerprint), None)
+    if key is None:
+        return Judgement("E-SIG-INVALID")
+    return Judgement("E-SIG-REVOKED" if key.state_at(now) == "revoked" else None, key)
+
+
 def is_authentic(codes: Iterable[str]) -> bool:
     """Whether a submission with these error codes was at least proven to come from its sender."""
     return NOT_AUTHENTIC.isdisjoint(codes)

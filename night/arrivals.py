@@ -10,7 +10,7 @@ from pathlib import Path
 from ingestion import inbox as inboxes
 from ingestion import ledger
 from ingestion.decision import settle
-from ingestion.inbox import Fault
+from ingestion.inbox import Fault, Folder
 from ingestion.load import load_submission
 from ingestion.receipts import write_outbox
 from night.journal import Stage, stage, write
@@ -52,15 +52,21 @@ def load_all(settings: Settings, run_id: str, folders: Iterable[Path]) -> Iterat
 
 def load_and_gate(settings: Settings, run_id: str, folder: Path) -> str:
     """Take one submission as far as it goes: waiting, rejected, held or accepted; returns the state."""
-    with stage(settings, run_id, "load and gate", folder.name) as mark:
+    return take(settings, run_id, inboxes.read_folder(folder))
+
+
+def take(settings: Settings, run_id: str, folder: Folder) -> str:
+    """The same of a folder that was looked at before, or that came back from the archive."""
+    name = folder.path.name
+    with stage(settings, run_id, "load and gate", name) as mark:
         begun = time.monotonic()
-        loaded = load_submission(settings, inboxes.read_folder(folder))
+        loaded = load_submission(settings, folder)
         state = loaded.state
         if state == "loaded":
             # Great Expectations takes seconds to import: only those who gate pay for it
             from expectations.submission import gate_submission
 
-            write(settings, run_id, "load", folder.name, time.monotonic() - begun, Stage(outcome=state))
+            write(settings, run_id, "load", name, time.monotonic() - begun, Stage(outcome=state))
             verdict = gate_submission(settings, loaded.sub_no)
             faults = [Fault(finding.code, dict(finding.args), where=finding.feed) for finding in verdict.findings]
             state = settle(settings, loaded.sub_no, verdict.outcome, faults)

@@ -101,6 +101,8 @@ def changes(connection: Connection, build_id: int) -> str:
         told.append("the first publication")
     elif is_full:
         told.append(f"everything was made anew, {'for the rules changed' if has_new_rules else 'as was asked for'}")
+    else:
+        told += _asked_for(connection, build_id)
     sentence = "; ".join(told or ["no new submission"])
     return f"{sentence[0].upper()}{sentence[1:]}: {slices} slices, {rows} rows."
 
@@ -161,6 +163,16 @@ def _decided(connection: Connection, base: object, build_id: int) -> list[str]:
     made, revoked = cast("tuple[int, int]", row)
     told = [f"{made} decision{'s' if made > 1 else ''} on similar names"] if made else []
     return told + ([f"{revoked} decision{'s' if revoked > 1 else ''} on similar names revoked"] if revoked else [])
+
+
+def _asked_for(connection: Connection, build_id: int) -> list[str]:
+    """The range that a build made anew because somebody asked for it."""
+    row = connection.execute("select from_month, to_month from ops.backfill where build_id = %s", [build_id]).fetchone()
+    if row is None:
+        return []
+    first, last = cast("tuple[dt.date, dt.date]", row)
+    months = f"{first:%Y-%m}" if first == last else f"{first:%Y-%m} to {last:%Y-%m}"
+    return [f"{months} was made anew as was asked for"]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -64,15 +64,21 @@ def _tried_again(step: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 @_tried_again
-def build(settings: Settings, run_id: str, *, full: bool = False) -> int | None:
+def build(
+    settings: Settings, run_id: str, *, full: bool = False, rebuild: builds.Rebuild | None = None, yields: bool = False
+) -> int | None:
     """dbt builds and tests the candidate; returns the build, or None when there is nothing to do.
 
-    Raises GateFailedError when a model or a test fails, StorageError when a disk is full; what was published stays.
+    A `rebuild` makes its range anew. One that `yields` takes no candidate back that waits for publication. Raises
+    GateFailedError when a model or a test fails, StorageError when a disk is full, BuildOpenError while another is at
+    it; what was published stays.
     """
     with stage(settings, run_id, "build") as mark, builds.lease(settings) as connection:
+        if yields:
+            builds.refuse_beside_another(connection)
         builds.take_back(connection)
         _finish(settings, run_id, connection)
-        opened = builds.open_build(connection, dbt_runs.project_hash(), force_full=full)
+        opened = builds.open_build(connection, dbt_runs.project_hash(), force_full=full, rebuild=rebuild)
         if opened is None:
             mark.outcome, mark.message = "nothing to do", "nothing was accepted and no rule changed since"
             return None

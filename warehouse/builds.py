@@ -7,6 +7,7 @@ for as long as its process lives, so a build whose lock is free was left behind 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,26 @@ class Build:
     is_full: bool
 
 
+@dataclass(frozen=True)
+class Range:
+    """Months, first to last, each its first day, of some senders and feeds: of all of them where none is named."""
+
+    first: dt.date
+    last: dt.date
+    senders: tuple[str, ...] = ()
+    feeds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """A range that somebody wants made anew although nothing of it changed: by which run, why, and who."""
+
+    range: Range
+    run_id: str
+    reason: str
+    by: str
+
+
 @contextlib.contextmanager
 def lease(settings: Settings) -> Iterator[Connection]:
     """Hold the right to build or publish. Raises BuildOpenError when another process holds it."""
@@ -41,15 +62,21 @@ def lease(settings: Settings) -> Iterator[Connection]:
         yield connection
 
 
-def open_build(connection: Connection, project_hash: str, *, force_full: bool = False) -> Build | None:
+def open_build(
+    connection: Connection, project_hash: str, *, force_full: bool = False, rebuild: Rebuild | None = None
+) -> Build | None:
     """Open a build, or None when nothing was accepted and nothing changed since the shown publication.
 
-    A build that an earlier process left open or unpublished is taken back first.
+    A build that an earlier process left open or unpublished is taken back first. What a `rebuild` names counts as
+    changed in this build; if it is not published the next one knows nothing of it.
     """
     take_back(connection)
     opened = connection.execute("select ops.open_build(%s, %s)", [project_hash, force_full]).fetchone()
     assert opened is not None
     build_id = int(str(opened[0]))
+    if rebuild is not None:
+        note_rebuild(connection, build_id, rebuild)
+        touch_range(connection, build_id, rebuild.range)
     found = connection.execute(
         "select candidate_id, is_full, exists (select from ops.build_touch t where t.build_id = b.build_id)"
         " from ops.build b where build_id = %s",
@@ -60,6 +87,64 @@ def open_build(connection: Connection, project_hash: str, *, force_full: bool = 
         abandon(connection, build_id, "nothing to do")
         return None
     return Build(build_id, int(str(found[0])), bool(found[1]))
+
+
+def note_rebuild(connection: Connection, build_id: int, rebuild: Rebuild) -> None:
+    """Keep who asked for it, and why, with the open build that does it."""
+    wanted = rebuild.range
+    connection.execute(
+        "insert into ops.backfill (build_id, run_id, from_month, to_month, senders, feeds, reason, asked_by)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [build_id, rebuild.run_id, wanted.first, wanted.last, list(wanted.senders), list(wanted.feeds),
+         rebuild.reason, rebuild.by],
+    )  # fmt: skip
+
+
+def touch_range(connection: Connection, build_id: int, wanted: Range) -> None:
+    """Every accepted load of a range counts as changed in the open build; what rests on it follows, as always."""
+    connection.execute(
+        """
+        insert into ops.build_touch (build_id, source, territory_key, month)
+        select distinct i.build_id, i.feed, i.territory_key, i.month from ops.input i
+        where i.build_id = %s and i.month between %s and %s
+          and (%s::text[] = '{}' or i.sender = any(%s)) and (%s::text[] = '{}' or i.feed = any(%s))
+        """,
+        [build_id, wanted.first, wanted.last, *2 * [list(wanted.senders)], *2 * [list(wanted.feeds)]],
+    )
+
+
+def rebuilt_in(connection: Connection, wanted: Range, project_hash: str) -> int | None:
+    """The publication that shows a range made anew by this project's rules because somebody asked; None if none does.
+
+    What was accepted since was made anew for itself. After a rollback to an earlier state it is to be done again.
+    """
+    row = connection.execute(
+        """
+        select max(b.candidate_id) from ops.backfill f
+        join ops.build b on b.build_id = f.build_id and b.state = 'published' and b.project_hash = %(project)s
+        cross join ops.current_publication c
+        join ops.publication shown on shown.publication_id = c.publication_id and shown.build_id >= b.build_id
+        where f.from_month <= %(first)s and f.to_month >= %(last)s
+          and (f.senders = '{}' or %(senders)s::text[] <> '{}' and %(senders)s <@ f.senders)
+          and (f.feeds = '{}' or %(feeds)s::text[] <> '{}' and %(feeds)s <@ f.feeds)
+        """,
+        {"project": project_hash, "first": wanted.first, "last": wanted.last, "senders": list(wanted.senders),
+         "feeds": list(wanted.feeds)},
+    ).fetchone()  # fmt: skip
+    return None if row is None or row[0] is None else int(str(row[0]))
+
+
+def refuse_beside_another(connection: Connection) -> None:
+    """Raises BuildOpenError while a build is open, or waits to be published, that is no backfill's; lease held.
+
+    A night's candidate must not be taken back for a backfill; one that a backfill left behind may be.
+    """
+    row = connection.execute(
+        "select build_id, to_char(opened_at, 'HH24:MI') from ops.build b where state in ('open', 'built', 'audited')"
+        " and not exists (select from ops.backfill f where f.build_id = b.build_id)"
+    ).fetchone()
+    if row is not None:
+        raise BuildOpenError(_waits(row))
 
 
 def take_back(connection: Connection) -> None:
@@ -116,4 +201,8 @@ def _who(connection: psycopg.Connection[tuple[object, ...]]) -> str:
     ).fetchone()
     if row is None:
         return "Another build is just beginning: try again when it has ended."
+    return _waits(row)
+
+
+def _waits(row: tuple[object, ...]) -> str:
     return f"Build {row[0]} of {row[1]} is open: try again when it has ended (`vss status --night` shows it)."

@@ -112,5 +112,5 @@ def test_every_dag_file_is_known_to_these_tests() -> None:
     ignored = (PROJECT / "dags" / ".airflowignore").read_text(encoding="utf-8").split()
     found = sorted({path.name for path in Path(PROJECT / "dags").glob("*.py")} - set(ignored))
     assert found == [
-        "completeness.py", "last_arrival.py", "nightly_load.py", "watch.py", "weekly_reports.py",
+        "backfill.py", "completeness.py", "last_arrival.py", "nightly_load.py", "watch.py", "weekly_reports.py",
     ]  # fmt: skip

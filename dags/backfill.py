@@ -1,0 +1,100 @@
+"""Months gone over again: rejected submissions loaded again, what waits loaded, slices made anew, published once.
+
+Triggered by hand. `dry_run` is on unless it is turned off: the plan then stands in the log of the task `plan` and in
+its XCom of that name, and nothing is touched. Loading goes month by month in the pool `backfill`, beside whatever else
+runs. Building yields to a night: while one loads or builds, it waits for `wait_minutes`, then skips; triggered anew,
+the same backfill does what is left. Clearing a task and running it again does nothing twice.
+
+Thin: the work is in `night`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pendulum
+from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.run_params import PARAMS, given_params
+
+_MONTH: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
+_POOL = "backfill"
+
+
+@dag(
+    schedule=None,
+    start_date=pendulum.datetime(2021, 1, 1, tz="Asia/Ho_Chi_Minh"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "vss", "retries": 0, "execution_timeout": dt.timedelta(hours=12)},
+    params={
+        **PARAMS,
+        "from": Param(**_MONTH, description="First month, YYYY-MM."),
+        "to": Param(**_MONTH, description="Last month, YYYY-MM."),
+        "senders": Param(
+            [],
+            type="array",
+            items={"type": "string", "pattern": "^(province-[0-9]{2}|tax|hq)$"},
+            description="Only what these sent; everybody if empty.",
+        ),
+        "feeds": Param(
+            [],
+            type="array",
+            items={"type": "string", "pattern": "^[a-z_]{1,40}$"},
+            description="Only these feeds; every feed if empty.",
+        ),
+        "dry_run": Param(True, type="boolean", description="Say what would be touched, and touch nothing."),
+        "reason": Param(
+            "a rule or a reference changed", type="string", minLength=1, description="Why; it stays on record."
+        ),
+        "wait_minutes": Param(360, type="integer", minimum=0, description="How long a night is waited for."),
+    },
+    tags=["backfill"],
+    doc_md=__doc__,
+)
+def backfill() -> None:
+    @task
+    def plan() -> list[dict[str, str | list[str]]]:
+        from night import backfill as months
+
+        batches, lines = months.planned(given_params())
+        print("\n".join(lines))
+        get_current_context()["ti"].xcom_push(key="plan", value=lines)
+        return [{**batch} for batch in batches]
+
+    @task.short_circuit
+    def is_wanted() -> bool:
+        return not given_params()["dry_run"]
+
+    @task(map_index_template="{{ batch_name }}", pool=_POOL, max_active_tis_per_dag=1)
+    def load(batch: dict[str, str | list[str]]) -> dict[str, int]:
+        from night import backfill as months
+
+        get_current_context()["batch_name"] = f"{batch['month']}: {len(batch['items'])}"
+        return months.loaded(batch, given_params())
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, pool=_POOL)
+    def rebuild() -> None:
+        from night import backfill as months
+
+        if not months.published(given_params()):
+            raise AirflowSkipException("nothing is left to do, or nights left no room for it")
+
+    # a gate that failed is told as well; what was skipped has nothing to tell
+    @task(trigger_rule=TriggerRule.NONE_SKIPPED)
+    def report() -> str:
+        from night import tasks
+
+        told = given_params()
+        return tasks.report(**{name: told[name] for name in ("run_id", "inbox", "date")})
+
+    batches = plan()
+    wanted = is_wanted()
+    batches >> wanted
+    loads = load.expand(batch=batches)
+    wanted >> loads >> rebuild() >> report()
+
+
+backfill()

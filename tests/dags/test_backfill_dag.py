@@ -1,0 +1,85 @@
+"""The DAG of a backfill: quick to parse, by hand only, a dry run unless told otherwise, beside a night and after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from test_nightly_load import HEAVY, PARSE
+
+from warehouse.settings import PROJECT
+
+DESCRIBED = """"schedule": dag.schedule, "doc": dag.doc_md, "tags": sorted(dag.tags),
+    "schemas": {name: dict(dag.params.get_param(name).schema) for name in dag.params},
+    "defaults": {name: dag.params.get_param(name).value for name in ("senders", "feeds", "dry_run", "wait_minutes")},
+    "params\""""
+MORE = '"pool": task.pool, "at_once": task.max_active_tis_per_dag, "upstream"'
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process of its own finds when it parses the DAG file as Airflow does."""
+    home = tmp_path_factory.mktemp("airflow")
+    program = PARSE.replace("nightly_load", "backfill").replace('"params"', DESCRIBED, 1).replace('"upstream"', MORE, 1)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env={
+            "PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home), "PYTHONPATH": str(PROJECT),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        },
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_it_is_parsed_in_less_than_two_seconds_and_imports_nothing_heavy(parsed: dict[str, Any]) -> None:
+    assert parsed["seconds"] < 2
+    assert [
+        module for module in parsed["modules"] if any(module == name or module.startswith(f"{name}.") for name in HEAVY)
+    ] == []
+
+
+def test_it_runs_when_it_is_triggered_one_at_a_time_and_is_dry_unless_told_otherwise(parsed: dict[str, Any]) -> None:
+    assert (parsed["dag_id"], parsed["max_active_runs"], parsed["catchup"]) == ("backfill", 1, False)
+    assert (parsed["schedule"], parsed["tags"]) == (None, ["backfill"])
+    assert parsed["doc"].startswith("Months gone over again")
+    assert parsed["defaults"] == {"senders": [], "feeds": [], "dry_run": True, "wait_minutes": 360}
+
+
+def test_its_months_and_senders_are_checked_before_it_starts(parsed: dict[str, Any]) -> None:
+    assert set(parsed["params"]) == {
+        "date", "dry_run", "feeds", "from", "inbox", "reason", "run_id", "senders", "to", "wait_minutes",
+    }  # fmt: skip
+    schemas = parsed["schemas"]
+    assert schemas["from"] == schemas["to"]
+    assert (schemas["from"]["type"], schemas["from"]["pattern"]) == ("string", "^[0-9]{4}-(0[1-9]|1[0-2])$")
+    assert schemas["senders"]["items"]["pattern"] == "^(province-[0-9]{2}|tax|hq)$"
+    assert schemas["dry_run"]["type"] == "boolean"
+
+
+def test_a_dry_run_ends_after_its_plan_and_a_month_that_cannot_be_loaded_stops_nothing(parsed: dict[str, Any]) -> None:
+    tasks = parsed["tasks"]
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "plan": [],
+        "is_wanted": ["plan"],
+        "load": ["is_wanted", "plan"],
+        "rebuild": ["load"],
+        "report": ["rebuild"],
+    }
+    assert [name for name, task in tasks.items() if task["is_mapped"]] == ["load"]
+    assert tasks["rebuild"]["trigger_rule"] == "all_done"
+    assert tasks["report"]["trigger_rule"] == "none_skipped"
+    assert {task["retries"] for task in tasks.values()} == {0}
+
+
+def test_loading_and_building_leave_the_nights_slots_alone(parsed: dict[str, Any]) -> None:
+    tasks = parsed["tasks"]
+    assert {name for name, task in tasks.items() if task["pool"] == "backfill"} == {"load", "rebuild"}
+    assert tasks["load"]["at_once"] == 1
