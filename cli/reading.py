@@ -55,7 +55,7 @@ def report(out: Annotated[Path | None, typer.Option(help="Another folder than VS
 
     configured = _ready()
     render(configured, None if out is None else out / "data_docs")
-    print(write_report(configured, out=out))
+    print(write_report(configured, out=out, manifest=dbt_runs.manifest_path(configured)))
 
 
 def headline() -> None:

@@ -75,13 +75,14 @@ def publish(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
 def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
     """Write the morning report, then tell senders and operations what the run leaves to be told; returns its path."""
     from expectations.data_docs import render
+    from night import dbt_runs
     from reporting.morning import write_report
 
     configured = _ready()
     try:
         with stage(configured, run_id, "report"):
             render(configured)
-            return str(write_report(configured))
+            return str(write_report(configured, manifest=dbt_runs.manifest_path(configured)))
     finally:
         tell(run_id=run_id, inbox=inbox, date=date)
 

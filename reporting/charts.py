@@ -1,75 +1,91 @@
-"""The two charts, as SVG that stands in the page: no script, no font file, no address."""
+"""Bars, as SVG that stands in the page: no script, no font file, no address. Colours are classes of the page's style.
+
+A part of a bar is told by its pattern as well as by its colour; the numbers stand beside the bars, and in the table
+behind each chart, which is what screen readers get.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-
-import altair as alt
-import vl_convert
+from html import escape
 
 from reporting import labels
-from reporting.figures import ArrearsBand, Figure
+from reporting.figures import ArrearsBand, Figure, NightRun
+from reporting.labels import Words
 from reporting.numbers import fixed, million
 
-SOURCES = {"computed": "#1d4f91", "reported": "#8a5a00", "partly": "#5d4a86"}
-COLLECTABLE, HARD = "#1d4f91", "#a3341f"
-_INK, _GRID = "#1b1f24", "#c9ced6"
-_WIDTH, _STEP, _BAR = 400, 46, 15
+PARTS = 3
+_WIDTH = 400
+_BAR, _TEXT, _GAP = 16, 18, 10
+_LINE = 54
 # the numbers stand in the last fifth, beside the longest bar
-_ROOM = 1.25
+_LONGEST = Decimal(_WIDTH) * 4 / 5
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: its name, the number beside it, and the lengths of its parts with the class of each (from 0)."""
+
+    name: Words
+    shown: str
+    parts: Sequence[tuple[Decimal, int]]
 
 
 def attainment(figures: Sequence[Figure]) -> str | None:
     """Bars of attainment in percent of the year's plan, with a line at 100; None when no plan is known."""
-    rows = [
-        {
-            "order": order,
-            "label": _label(labels.indicator(figure.indicator)),
-            "shown": f"{fixed(figure.attainment_pct)} %",
-            "value": float(figure.attainment_pct),
-            "part": figure.source,
-        }
-        for order, figure in enumerate(attained(figures))
+    bars = [
+        Bar(
+            _named(figure),
+            f"{fixed(figure.attainment_pct)} %",
+            [(figure.attainment_pct, ("computed", "reported", "partly").index(figure.source))],
+        )
+        for figure in attained(figures)
         if figure.attainment_pct is not None
     ]
-    if not rows:
-        return None
-    full = alt.Chart(alt.Data(values=[{"value": 100}])).mark_rule(color=_INK, strokeDash=[5, 3], strokeWidth=1.5)
-    return _svg(
-        rows,
-        largest=max(100.0, *(float(figure.attainment_pct or 0) for figure in attained(figures))),
-        colours=SOURCES,
-        axis=alt.Axis(values=[0, 25, 50, 75, 100], title=None, format="d"),
-        over=[full.encode(x="value:Q")],
-    )
+    return _svg(bars, at_least=Decimal(100), line=Decimal(100)) if bars else None
 
 
 def arrears(bands: Sequence[ArrearsBand]) -> str | None:
     """Bars of principal in million đồng by ageing band, the hard-to-collect part apart; None when nothing is owed."""
-    rows = []
-    for order, band in enumerate(bands):
-        parts = {"collectable": band.principal_vnd - band.hard_to_collect_vnd, "hard": band.hard_to_collect_vnd}
-        rows += [
-            {
-                "order": order,
-                "label": f"{band.name_vi} · {band.name_en}",
-                "shown": million(band.principal_vnd),
-                "value": float(Decimal(vnd) / 1_000_000),
-                "part": part,
-            }
-            for part, vnd in parts.items()
-        ]
-    largest = max((band.principal_vnd for band in bands), default=0)
-    if not largest:
+    if not any(band.principal_vnd for band in bands):
         return None
     return _svg(
-        rows,
-        largest=largest / 1_000_000,
-        colours={"collectable": COLLECTABLE, "hard": HARD},
-        axis=alt.Axis(tickCount=4, title=None, format=",d", grid=False),
-        over=[],
+        [
+            Bar(
+                Words(band.name_vi, band.name_en),
+                million(band.principal_vnd),
+                [
+                    (Decimal(band.principal_vnd - band.hard_to_collect_vnd), 0),
+                    (Decimal(band.hard_to_collect_vnd), 1),
+                ],
+            )
+            for band in bands
+        ]
+    )
+
+
+def reasons(counts: Sequence[tuple[Words, int]]) -> str | None:
+    """Bars of candidates by reason; None without any."""
+    if not any(count for _, count in counts):
+        return None
+    return _svg([Bar(name, fixed(count, 0), [(Decimal(count), 0)]) for name, count in counts])
+
+
+def nights(runs: Sequence[NightRun], names: Sequence[str]) -> str | None:
+    """Bars of seconds by night: loading, building, the rest; None before the first."""
+    if not any(run.seconds for run in runs):
+        return None
+    return _svg(
+        [
+            Bar(
+                _ended(name, labels.outcome(run.outcome)) if run.outcome != "done" else Words(name, name),
+                f"{fixed(run.seconds, 0)} s",
+                [(run.load_seconds, 0), (run.build_seconds, 1), (run.other_seconds, 2)],
+            )
+            for run, name in zip(runs, names, strict=True)
+        ]
     )
 
 
@@ -78,36 +94,61 @@ def attained(figures: Sequence[Figure]) -> list[Figure]:
     return [figure for figure in figures if figure.attainment_pct is not None and not figure.is_hidden]
 
 
-def _label(words: labels.Words) -> str:
-    return f"{words.vi} · {words.en}"
+def pattern(part: int) -> str:
+    """What a part is drawn over with, so that it is known without its colour: nothing, stripes, dots."""
+    return ("", '<path d="M-1 7 7 -1M3 11 11 3"/>', '<circle cx="4" cy="4" r="1.6"/>')[part]
 
 
-def _svg(
-    rows: Sequence[Mapping[str, object]], *, largest: float, colours: dict[str, str], axis: object, over: list[object]
-) -> str:
-    base = alt.Chart(alt.Data(values=list(rows))).encode(y=alt.Y("order:O", axis=None, scale=alt.Scale(padding=0)))
-    x = alt.X("value:Q", stack=True, axis=axis, scale=alt.Scale(domain=[0, largest * _ROOM], nice=False))
-    colour = alt.Color("part:N", legend=None, scale=alt.Scale(domain=list(colours), range=list(colours.values())))
-    bars = base.mark_bar(size=_BAR, yOffset=9).encode(x=x, color=colour, order=alt.Order("part:N"))
-    first = alt.datum.part == rows[0]["part"] if len({row["part"] for row in rows if row["order"] == 0}) > 1 else "true"
-    words = base.transform_filter(first)
-    names = words.mark_text(align="left", baseline="middle", dy=-9, color=_INK).encode(x=alt.value(0), text="label:N")
-    values = words.mark_text(align="right", baseline="middle", dy=9, color=_INK, fontWeight="bold").encode(
-        x=alt.value(_WIDTH), text="shown:N"
+def swatch(part: int) -> str:
+    """A part's colour and pattern in a small square, for a legend."""
+    over = f'<g class="over">{pattern(part)}</g>' if part else ""
+    return (
+        f'<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true" focusable="false">'
+        f'<rect class="part-{part}" width="10" height="10"/>{over}</svg>'
     )
-    chart = (
-        alt.layer(bars, *over, names, values)
-        .properties(width=_WIDTH, height=alt.Step(_STEP))
-        .configure(font="sans-serif", background="transparent", padding={"left": 4, "right": 14, "top": 4, "bottom": 4})
-        .configure_view(stroke=None)
-        .configure_text(fontSize=13)
-        .configure_axis(gridColor=_GRID, labelColor=_INK, labelFontSize=12, domain=False, ticks=False)
-    )
-    return _for_the_page(vl_convert.vegalite_to_svg(chart.to_json()))
 
 
-def _for_the_page(svg: str) -> str:
-    """Without namespaces, which HTML knows, and as wide as its place; screen readers have the table."""
-    svg = re.sub(r'\s(xmlns(:\w+)?|version)="[^"]*"', "", svg)
-    svg = re.sub(r'\s(role|aria-[a-z]+)="[^"]*"', "", svg)
-    return re.sub(r'^<svg([^>]*?) width="[^"]*" height="[^"]*"', r'<svg\1 aria-hidden="true" focusable="false"', svg)
+def _named(figure: Figure) -> Words:
+    name = labels.indicator(figure.indicator)
+    if figure.source == "computed":
+        return name
+    source = labels.SOURCES[figure.source]
+    return Words(f"{name.vi} ({source.vi})", f"{name.en} ({source.en})")
+
+
+def _ended(name: str, outcome: Words) -> Words:
+    return Words(f"{name}, {outcome.vi}", outcome.en)
+
+
+def _svg(bars: Sequence[Bar], *, at_least: Decimal = Decimal(0), line: Decimal | None = None) -> str:
+    largest = max(at_least, *(sum((length for length, _ in bar.parts), Decimal(0)) for bar in bars), Decimal(0))
+    drawn, top = [], 0
+    for bar in bars:
+        for said, kind in _lines(bar.name):
+            top += _TEXT
+            drawn.append(f'<text{kind} x="0" y="{top - 4}">{escape(said)}</text>')
+        left = Decimal(0)
+        for length, part in bar.parts:
+            width = max(length, Decimal(0)) / largest * _LONGEST if largest else Decimal(0)
+            place = f'x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_BAR}"'
+            if width:
+                drawn.append(f'<rect class="part-{part}" {place}/>')
+                if part:
+                    drawn.append(f'<rect fill="url(#pattern-{part})" {place}/>')
+            left += width
+        drawn.append(f'<text class="value" x="{_WIDTH}" y="{top + _BAR - 3}">{escape(bar.shown)}</text>')
+        top += _BAR + _GAP
+    if line is not None and largest:
+        at = line / largest * _LONGEST
+        drawn.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{_TEXT}" y2="{top}"/>')
+    return f'<svg class="bars" viewBox="0 0 {_WIDTH} {top}" aria-hidden="true" focusable="false">{"".join(drawn)}</svg>'
+
+
+def _lines(name: Words) -> list[tuple[str, str]]:
+    """The name on one line where both languages fit, else English under it; each with its class."""
+    if name.vi == name.en:
+        return [(name.vi, "")]
+    together = f"{name.vi} · {name.en}"
+    if len(together) <= _LINE:
+        return [(together, "")]
+    return [(name.vi, ""), (name.en, ' class="second"')]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
-from reporting.numbers import is_few
+from reporting.numbers import NOTHING, WITHHELD, amount, is_few
 from warehouse.publication import Publication
+
+NATIONAL = "national"
+REASONS = ("cit_finalised_si_unpaid", "not_registered", "three_months_or_more", "under_declared")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class Figure:
     growth_yoy_pct: Decimal | None = None
     growth_vs_december_pct: Decimal | None = None
     is_computed: bool = False
+    value_same_period_last_year: Decimal | None = None
+    value_last_december: Decimal | None = None
+    is_withheld: bool = False
 
     @property
     def source(self) -> str:
@@ -35,9 +42,26 @@ class Figure:
         return "partly" if self.is_computed else "reported"
 
     @property
-    def is_hidden(self) -> bool:
-        """Fewer than five persons: neither the figure nor what it could be worked out from is shown."""
+    def is_few(self) -> bool:
+        """Whether it counts fewer than five persons."""
         return is_few(self.actual, self.unit)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Fewer than five persons, or withheld beside such a figure: neither it nor what tells it is shown."""
+        return self.is_withheld or self.is_few
+
+    @property
+    def shown(self) -> str:
+        """The figure as it is written, in its unit."""
+        if self.is_withheld and not self.is_few:
+            return WITHHELD
+        return amount(self.actual, self.unit, qualifier=self.qualifier)
+
+    @property
+    def shown_plan(self) -> str:
+        """Its plan; a dash where the figure is hidden."""
+        return NOTHING if self.is_hidden else amount(self.plan, self.unit)
 
 
 @dataclass(frozen=True)
@@ -81,6 +105,9 @@ class Territory:
     coverage: Coverage | None = None
     provinces_included: int | None = None
     provinces_expected: int | None = None
+    provinces_included_most: int | None = None
+    province_code: str | None = None
+    vintage: str | None = None
 
     def figure(self, indicator: str) -> Figure | None:
         """One figure; None where it is not known."""
@@ -92,9 +119,20 @@ class Territory:
         return any(figure.source != "reported" for figure in self.figures)
 
     @property
-    def has_hidden(self) -> bool:
+    def included(self) -> str:
+        """How many provinces are in the figures; the least and the most where that differs between indicators."""
+        least, most = self.provinces_included, self.provinces_included_most
+        return f"{least}" if most in (None, least) else f"{least}–{most}"
+
+    @property
+    def is_national(self) -> bool:
+        """Whether this is the country."""
+        return self.province_key == NATIONAL
+
+    @property
+    def has_few(self) -> bool:
         """Whether a figure here is of fewer than five persons."""
-        return any(figure.is_hidden for figure in self.figures)
+        return any(figure.is_few for figure in self.figures)
 
     @property
     def people(self) -> Decimal:
@@ -159,6 +197,15 @@ class Sender:
     feeds_in: int
     feeds_expected: int
     is_late: bool
+    province_code: str = ""
+    vintage: str = ""
+
+    @property
+    def state(self) -> str:
+        """`complete`, `partial` or `absent`."""
+        if not self.feeds_in:
+            return "absent"
+        return "complete" if self.feeds_in == self.feeds_expected else "partial"
 
 
 @dataclass(frozen=True)
@@ -186,6 +233,20 @@ class Headline:
     submissions: tuple[tuple[str, int], ...] = ()
     open_submissions: tuple[OpenSubmission, ...] = ()
 
+    @cached_property
+    def hidden(self) -> frozenset[tuple[str, dt.date, str]]:
+        """Territory (its Vietnamese name), month and indicator of every figure that is not shown."""
+        return frozenset(
+            (territory.name_vi, territory.month, figure.indicator)
+            for territory in (*self.main, *self.others)
+            for figure in territory.figures
+            if figure.is_hidden
+        )
+
+    def is_withheld(self, found: Difference | Revision) -> bool:
+        """Whether this is about a figure that is not shown."""
+        return (found.name_vi, found.month, found.indicator) in self.hidden
+
 
 @dataclass(frozen=True)
 class NightStage:
@@ -200,12 +261,163 @@ class NightStage:
 
 @dataclass(frozen=True)
 class Night:
-    """The last night."""
+    """The last night; `problems` are its stages that failed, with what was said of them."""
 
     run_id: str
     started_at: dt.datetime
     seconds: Decimal
     stages: tuple[NightStage, ...]
+    problems: tuple[tuple[str, str | None, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class NightRun:
+    """One of the last nights. Seconds by the clock; rows are those of the submissions it decided, as sent.
+
+    `outcome` is done, failed (a gate said no) or error; a stage that was taken again counts by its last time.
+    """
+
+    run_id: str
+    started_at: dt.datetime
+    outcome: str
+    seconds: Decimal
+    load_seconds: Decimal
+    build_seconds: Decimal
+    submissions: int
+    rejected: int
+    rows: int
+    rows_rejected: int
+    megabytes: Decimal | None = None
+
+    @property
+    def other_seconds(self) -> Decimal:
+        """What was neither loading nor building: waiting, audit, publication, pages."""
+        return max(self.seconds - self.load_seconds - self.build_seconds, Decimal(0))
+
+
+@dataclass(frozen=True)
+class SenderQuality:
+    """What one sender's submissions were like in the days looked at; `codes` by how much they cost, the worst first."""
+
+    sender: str
+    name_vi: str
+    name_en: str
+    submissions: int
+    rejected: int
+    held: int
+    waiting: int
+    late: int
+    rows: int
+    rows_rejected: int
+    codes: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def rejected_pct(self) -> Decimal | None:
+        """Rows set aside in percent of the rows sent; None without rows."""
+        return Decimal(100 * self.rows_rejected) / self.rows if self.rows else None
+
+    @property
+    def is_faultless(self) -> bool:
+        """Whether there is nothing to tell the sender."""
+        return not (self.rejected or self.held or self.waiting or self.late or self.rows_rejected)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The senders' submissions between two days, both included; senders without a submission are not in it."""
+
+    since: dt.date
+    until: dt.date
+    senders: tuple[SenderQuality, ...]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidates for inspection of one province: counts of units and tax codes, and what is overdue, in đồng.
+
+    `by_reason` holds a count for each of REASONS; one candidate may stand under several.
+    """
+
+    name_vi: str
+    name_en: str
+    candidates: int
+    first: int
+    by_reason: tuple[int, ...]
+    inspected: int
+    overdue_vnd: int
+
+
+@dataclass(frozen=True)
+class Inspections:
+    """All candidates; the months and tax years their reasons rest on; `first_of` is how many count as the first."""
+
+    first_of: int
+    arrears_month: dt.date | None
+    tax_year: int | None
+    provinces: tuple[Candidates, ...]
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A figure that was shown before and says something else now, and what it goes back to."""
+
+    name_vi: str
+    name_en: str
+    month: dt.date
+    indicator: str
+    unit: str
+    before: Decimal
+    after: Decimal
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A submission that is in force now and was not, or the other way round; `kind` as in warehouse.differences."""
+
+    kind: str
+    submission_id: str
+    replaced: str | None
+    sender: str
+    period: str
+    feeds: tuple[str, ...]
+    is_late: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs from what was shown the day before; `before` is None when nothing had been published by then.
+
+    `revisions` holds the first of `revised` figures; `appeared` and `gone` count figures with nothing to compare.
+    """
+
+    before: int | None = None
+    before_at: dt.datetime | None = None
+    submissions: tuple[Change, ...] = ()
+    rules: tuple[bool, ...] = ()
+    decisions: tuple[tuple[int, bool, str], ...] = ()
+    revisions: tuple[Revision, ...] = ()
+    revised: int = 0
+    appeared: int = 0
+    gone: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the same is shown as the day before."""
+        return not (self.submissions or self.rules or self.decisions or self.revised or self.appeared or self.gone)
+
+
+@dataclass(frozen=True)
+class Morning:
+    """Everything the page says."""
+
+    headline: Headline
+    night: Night | None = None
+    nights: tuple[NightRun, ...] = ()
+    changes: Changes = Changes()
+    inspections: Inspections | None = None
+    quality: Quality | None = None
 
 
 def _sum(values: list[Decimal | None]) -> Decimal | None:

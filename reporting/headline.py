@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-from reporting import ledger
+from reporting import ledger, small_cells
 from reporting.figures import (
     ArrearsBand,
     Comparisons,
@@ -22,6 +22,7 @@ from reporting.figures import (
     Territory,
 )
 from reporting.labels import HEADLINE_INDICATORS
+from reporting.numbers import is_few
 from reporting.terminal import as_text
 from warehouse import roles
 from warehouse.connection import Connection, connect
@@ -44,9 +45,10 @@ select publication_id, published_at, completeness, freshness, changes from bi.pu
 # a province's latest month with heads, else its latest month; one that was merged gives way to its heir's figures
 _PROVINCES: LiteralString = """
 with figure as (
-    select a.month, a.province_key, p.current_province_code, p.valid_from, p.valid_to, p.name_vi, p.name_en,
-        a.indicator, a.unit, a.actual, a.plan, a.attainment_pct, a.target_met, a.growth_yoy_pct,
-        a.growth_vs_december_pct, a.is_reported, a.is_computed, a.qualifier, a.as_of_date
+    select a.month, a.province_key, p.province_code, p.vintage, p.current_province_code, p.valid_from, p.valid_to,
+        p.name_vi, p.name_en, a.indicator, a.unit, a.actual, a.plan, a.attainment_pct, a.target_met, a.growth_yoy_pct,
+        a.growth_vs_december_pct, a.value_same_period_last_year, a.value_last_december,
+        a.is_reported, a.is_computed, a.qualifier, a.as_of_date
     from bi.rpt_plan_attainment as a
     join bi.dim_province as p on p.province_key = a.province_key
     where a.geo_level = 'province' and a.actual is not null and a.indicator = any(%(indicators)s)
@@ -57,9 +59,10 @@ latest as (
     from figure
     group by province_key, current_province_code, valid_from, valid_to
 )
-select f.month, f.province_key, f.name_vi, f.name_en, null::integer as provinces_included,
-    null::integer as provinces_expected, f.indicator, f.unit, f.actual, f.plan, f.attainment_pct, f.target_met,
-    f.growth_yoy_pct, f.growth_vs_december_pct, f.is_reported, f.is_computed, f.qualifier, f.as_of_date
+select f.month, f.province_key, f.province_code, f.vintage, f.name_vi, f.name_en,
+    null::integer as provinces_included, null::integer as provinces_expected, f.indicator, f.unit, f.actual, f.plan,
+    f.attainment_pct, f.target_met, f.growth_yoy_pct, f.growth_vs_december_pct, f.value_same_period_last_year,
+    f.value_last_december, f.is_reported, f.is_computed, f.qualifier, f.as_of_date
 from figure as f
 join latest as l on l.province_key = f.province_key and l.month = f.month
 where not exists (
@@ -70,9 +73,10 @@ where not exists (
 
 # the country only in a month for which at least half of its provinces are in
 _COUNTRY: LiteralString = """
-select a.month, a.province_key, 'Toàn quốc' as name_vi, 'National' as name_en, a.provinces_included,
-    a.provinces_expected, a.indicator, a.unit, a.actual, a.plan, a.attainment_pct, a.target_met, a.growth_yoy_pct,
-    a.growth_vs_december_pct, a.is_reported, a.is_computed, a.qualifier, a.as_of_date
+select a.month, a.province_key, null as province_code, null as vintage, 'Toàn quốc' as name_vi,
+    'National' as name_en, a.provinces_included, a.provinces_expected, a.indicator, a.unit, a.actual, a.plan,
+    a.attainment_pct, a.target_met, a.growth_yoy_pct, a.growth_vs_december_pct, a.value_same_period_last_year,
+    a.value_last_december, a.is_reported, a.is_computed, a.qualifier, a.as_of_date
 from bi.rpt_plan_attainment as a
 where a.geo_level = 'national' and a.actual is not null and a.indicator = any(%(indicators)s)
     and a.month = (
@@ -137,13 +141,14 @@ with latest as (
     from bi.rpt_completeness
     where feed = 'participants' and state in ('accepted', 'accepted_with_rejects')
 )
-select c.period, p.name_vi, p.name_en,
+select c.period, p.province_code, p.vintage, p.name_vi, p.name_en,
     count(*) filter (where c.state in ('accepted', 'accepted_with_rejects')) as feeds_in,
     count(*) as feeds_expected, coalesce(bool_or(c.is_late), false) as is_late
 from bi.rpt_completeness as c
 join latest using (period)
 join bi.dim_province as p on p.province_key = c.province_key
-group by c.period, c.sender, p.name_vi, p.name_en
+where c.is_expected
+group by c.period, c.sender, p.province_code, p.vintage, p.name_vi, p.name_en
 order by c.sender
 """
 
@@ -167,7 +172,7 @@ def read(connection: Connection, **from_the_ledger: Any) -> Headline:
     published = _rows(connection, _PUBLICATION)
     if not published:
         return Headline(None, **from_the_ledger)
-    main, others = in_full(_territories(connection))
+    main, others = in_full(small_cells.protect(_territories(connection)))
     senders = _rows(connection, _SENDERS)
     return Headline(
         publication=Publication(**published[0]),
@@ -189,13 +194,13 @@ def read(connection: Connection, **from_the_ledger: Any) -> Headline:
 def in_full(territories: list[Territory]) -> tuple[tuple[Territory, ...], tuple[Territory, ...]]:
     """Which territories are shown in full: the country, and at most three provinces, each with at least a tenth of
     the largest one's people and no count under five persons. Those with detail come first, then by people."""
-    country = [each for each in territories if each.province_key == "national"]
+    country = [each for each in territories if each.is_national]
     provinces = sorted(
-        (each for each in territories if each.province_key != "national"),
+        (each for each in territories if not each.is_national),
         key=lambda each: (not each.is_computed, -each.people, each.province_key),
     )
     largest = max((each.people for each in provinces), default=0)
-    large = [each for each in provinces if each.people * 10 >= largest and not each.has_hidden]
+    large = [each for each in provinces if each.people * 10 >= largest and not each.has_few]
     large = sorted(large, key=lambda each: -each.people)[:_IN_FULL_AT_MOST]
     return (
         (*country, *(each for each in provinces if each in large)),
@@ -227,10 +232,15 @@ def _territory(figures: list[_Row], arrears: list[_Row], coverage: list[_Row]) -
         coverage=Coverage(**_without(coverage[0], "province_key")) if coverage else None,
         provinces_included=min((row["provinces_included"] or 0 for row in figures), default=0) or None,
         provinces_expected=first["provinces_expected"],
+        provinces_included_most=max((row["provinces_included"] or 0 for row in figures), default=0) or None,
+        province_code=first["province_code"],
+        vintage=first["vintage"],
     )
 
 
 def _figure(row: _Row) -> Figure:
+    """A figure; without growth on a base of fewer than five persons, which it would tell."""
+    same_period, last_december = row["value_same_period_last_year"], row["value_last_december"]
     return Figure(
         indicator=row["indicator"],
         unit=row["unit"],
@@ -242,8 +252,10 @@ def _figure(row: _Row) -> Figure:
         plan=row["plan"],
         attainment_pct=row["attainment_pct"],
         target_met=row["target_met"],
-        growth_yoy_pct=row["growth_yoy_pct"],
-        growth_vs_december_pct=row["growth_vs_december_pct"],
+        growth_yoy_pct=None if is_few(same_period, row["unit"]) else row["growth_yoy_pct"],
+        growth_vs_december_pct=None if is_few(last_december, row["unit"]) else row["growth_vs_december_pct"],
+        value_same_period_last_year=same_period,
+        value_last_december=last_december,
     )
 
 

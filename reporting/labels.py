@@ -131,6 +131,34 @@ _STATES = {
     "rejected": Words("bị từ chối", "rejected"),
 }
 
+_OUTCOMES = {
+    "done": Words("xong", "done"),
+    "failed": Words("không qua cổng kiểm soát", "a gate said no"),
+    "error": Words("lỗi", "error"),
+}
+
+REASONS = {
+    "cit_finalised_si_unpaid": Words("Quyết toán thuế TNDN, không đóng đủ BHXH", "CIT finalised, SI not fully paid"),
+    "not_registered": Words("Trả lương, chưa đăng ký BHXH", "Pays wages, not registered"),
+    "three_months_or_more": Words("Chậm đóng từ 3 tháng", "Overdue for 3 months or more"),
+    "under_declared": Words("Đóng cho ít người hơn số có hợp đồng", "Insures fewer than under contract"),
+}
+
+_CHANGES = {
+    "came in": Words("mới vào", "came in"),
+    "superseded": Words("bản sửa", "correction"),
+    "voided": Words("bị hủy", "voided"),
+    "taken back": Words("rút lại", "taken back"),
+    "restored": Words("có hiệu lực lại", "in force again"),
+}
+
+_VERDICTS = {
+    "confirmed": Words("đúng là một đơn vị", "confirmed as one unit"),
+    "refused": Words("không phải một đơn vị", "not the same unit"),
+}
+
+_SENDERS = {"hq": Words("BHXH Việt Nam", "Headquarters"), "tax": Words("Cơ quan thuế", "Tax office")}
+
 _STAGES = {
     "discover": Words("Tìm bản gửi mới", "Discover"),
     "load": Words("Nạp", "Load"),
@@ -139,6 +167,8 @@ _STAGES = {
     "build": Words("Dựng số liệu", "Build"),
     "audit": Words("Kiểm soát trước công bố", "Audit"),
     "publish": Words("Công bố", "Publish"),
+    "receipts": Words("Viết phiếu nhận", "Receipts"),
+    "build node": Words("Từng bảng khi dựng", "Tables of the build"),
     "report": Words("Lập bản tin", "Report"),
 }
 
@@ -171,3 +201,23 @@ def state(code: str) -> Words:
 def stage(name: str) -> Words:
     """What a stage of the night is called."""
     return _STAGES.get(name, Words(name, name))
+
+
+def outcome(code: str) -> Words:
+    """How a night or a stage ended."""
+    return _OUTCOMES.get(code, Words(code.replace("_", " "), code.replace("_", " ")))
+
+
+def change(kind: str) -> Words:
+    """What a submission did to what is shown."""
+    return _CHANGES.get(kind, Words(kind, kind))
+
+
+def verdict(code: str) -> Words:
+    """What was decided on two similar names."""
+    return _VERDICTS.get(code, Words(code, code))
+
+
+def sender(code: str, name_vi: str, name_en: str) -> Words:
+    """What a sender is called; a province by its name."""
+    return _SENDERS.get(code, Words(name_vi, name_en))

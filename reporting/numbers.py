@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 NOTHING = "–"
 FEW = "<5"
+WITHHELD = "*"
 _SMALLEST_CELL = 5
 _MILLION = 1_000_000
 _QUALIFIERS = {"approx": "~", "at_least": "≥", "at_most": "≤"}
@@ -44,18 +44,7 @@ def amount(value: Decimal | int | None, unit: str, *, qualifier: str = "exact") 
     return prefix + fixed(value, 2 if unit in ("percent", "percentage_point") else 0)
 
 
-def hide_few(counts: Sequence[int | None]) -> list[str]:
-    """Counts of persons that are shown with their total: under 5 hidden, and then never a single one of them.
-
-    One hidden count could be taken from the total, so the next smallest is hidden with it.
-    """
-    hidden = {place for place, count in enumerate(counts) if is_few(count, "persons")}
-    others = sorted((count, place) for place, count in enumerate(counts) if count and place not in hidden)
-    beside = {others[0][1]} if len(hidden) == 1 and others else set()
-    return ["*" if place in beside else amount(count, "persons") for place, count in enumerate(counts)]
-
-
-def as_printed(reported: Decimal, computed: Decimal | None, unit: str) -> tuple[str, str]:
+def as_printed(reported: Decimal, computed: Decimal | None, unit: str, *, is_withheld: bool = False) -> tuple[str, str]:
     """A reported figure as it was printed, and the computed one as exactly as the comparison needs."""
     if unit == "dong":
         in_million = million(reported), million(computed)
@@ -64,6 +53,8 @@ def as_printed(reported: Decimal, computed: Decimal | None, unit: str) -> tuple[
         return f"{fixed(reported, 0)} đồng", f"{fixed(computed, 0)} đồng"
     if is_few(reported, unit) or is_few(computed, unit):
         return FEW, FEW
+    if is_withheld and unit == "persons":
+        return WITHHELD, WITHHELD
     if unit not in ("percent", "percentage_point"):
         return fixed(reported, 0), fixed(computed, 0)
     sent = -int(reported.as_tuple().exponent) if reported.as_tuple().exponent else 0

@@ -8,10 +8,10 @@ from reporting.labels import Words
 from reporting.numbers import NOTHING, as_printed, fixed, million
 
 
-def difference(found: Difference) -> Words:
-    """What a report prints, and what the warehouse computes instead."""
+def difference(found: Difference, *, is_withheld: bool = False) -> Words:
+    """What a report prints, and what the warehouse computes instead; neither number of a figure that is withheld."""
     name = labels.indicator(found.indicator)
-    printed, computed = as_printed(found.reported, found.computed, found.unit)
+    printed, computed = as_printed(found.reported, found.computed, found.unit, is_withheld=is_withheld)
     vi, en = _inline(name.vi), _inline(name.en)
     if found.comparison != "none":
         against = labels.comparison(found.comparison)
@@ -46,9 +46,9 @@ def arrears(territory: Territory) -> Words | None:
 
 
 def coverage(territory: Territory) -> Words | None:
-    """Coverage with the dates of the denominators; None where it is not known."""
+    """Coverage with the dates of the denominators; None where it is not known, or would tell a hidden count."""
     known = territory.coverage
-    if known is None:
+    if known is None or any(figure.is_hidden for figure in territory.figures):
         return None
     vi, en = [], []
     if known.si_of_labour_force_pct is not None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from reporting import labels, sentences
 from reporting.figures import Figure, Headline, Territory
-from reporting.numbers import NOTHING, amount, fixed
+from reporting.numbers import NOTHING, fixed
 
 WIDTH = 110
 _LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -58,7 +58,7 @@ def _lines(headline: Headline) -> Iterator[str]:
 def _in_full(territory: Territory) -> Iterator[str]:
     title = f"{territory.name_vi}, {territory.month:%Y-%m}: {sentences.origin(territory).en}"
     if territory.provinces_included is not None:
-        title += f" ({territory.provinces_included} of {territory.provinces_expected} provinces)"
+        title += f" ({territory.included} of {territory.provinces_expected} provinces)"
     yield from _wrapped(title)
     yield _row(_FULL_HEADING, _FULL)
     for figure in territory.figures:
@@ -72,8 +72,8 @@ def _full_cells(figure: Figure) -> Sequence[str]:
     name = f"  {labels.indicator(figure.indicator).en}, {labels.unit(figure.unit, of=figure.indicator).en}"
     return [
         name,
-        amount(figure.actual, figure.unit, qualifier=figure.qualifier),
-        NOTHING if figure.is_hidden else amount(figure.plan, figure.unit),
+        figure.shown,
+        figure.shown_plan,
         attainment(figure),
         growth(figure, figure.growth_yoy_pct),
         growth(figure, figure.growth_vs_december_pct),
@@ -102,7 +102,7 @@ def _in_brief(territory: Territory) -> Iterator[str]:
     cells = [
         f"  {territory.name_vi}",
         f"{territory.month:%Y-%m}",
-        amount(people.actual, people.unit, qualifier=people.qualifier) if people else NOTHING,
+        people.shown if people else NOTHING,
         *(attainment(territory.figure(name)) for name in _BRIEF_ATTAINMENTS),
     ]
     line = _row(cells, _BRIEF)
@@ -119,7 +119,10 @@ def _differences(headline: Headline) -> Iterator[str]:
         f"{compared.differ} differ from the computed."
     )
     for found in compared.differences[:_DIFFERENCES_AT_MOST]:
-        yield from _wrapped(sentences.difference(replace(found, name_en=found.name_vi)).en, "  ")
+        yield from _wrapped(
+            sentences.difference(replace(found, name_en=found.name_vi), is_withheld=headline.is_withheld(found)).en,
+            "  ",
+        )
     if compared.differ > _DIFFERENCES_AT_MOST:
         yield f"  … and {compared.differ - _DIFFERENCES_AT_MOST} more in bi.rpt_reported_vs_computed."
 

@@ -153,5 +153,7 @@ def test_the_morning_report_links_to_the_site_once_it_is_written(warehouse: Ware
     assert render(warehouse.settings) == own / "index.html"
     link = morning._data_docs(warehouse.settings, None)
     assert link == "../data_docs/index.html"
-    page = morning.page(Headline(None), None, written_at=dt.datetime(2021, 11, 8, tzinfo=dt.UTC), data_docs=link)
+    page = morning.page(
+        morning.Morning(Headline(None)), written_at=dt.datetime(2021, 11, 8, tzinfo=dt.UTC), data_docs=link
+    )
     assert f'<a href="{link}">' in page

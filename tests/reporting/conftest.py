@@ -27,7 +27,9 @@ create table bi.dim_arrears_band (ageing_band text, name_vi text, name_en text, 
 create table bi.rpt_plan_attainment (
     month date, geo_level text, province_key text, province_code text, current_province_code text, indicator text,
     unit text, actual numeric, plan numeric, attainment_pct numeric, target_met boolean, growth_yoy_pct numeric,
-    growth_vs_december_pct numeric, is_reported boolean, is_computed boolean, as_of_date date, qualifier text,
+    growth_vs_december_pct numeric,
+    value_same_period_last_year numeric, value_last_december numeric, is_reported boolean,
+    is_computed boolean, as_of_date date, qualifier text,
     provinces_included integer, provinces_expected integer
 );
 create table bi.rpt_arrears_ageing (
@@ -44,7 +46,13 @@ create table bi.rpt_reported_vs_computed (
 );
 create table bi.rpt_completeness (
     sender text, feed text, period text, province_key text, state text, is_late boolean, rows bigint,
-    rows_rejected bigint
+    rows_rejected bigint, is_expected boolean
+);
+create table bi.rpt_inspection_candidates (
+    candidate_key text, rank_no integer, province_key text, is_cit_finalised_si_unpaid boolean,
+    is_not_registered boolean, is_three_months_or_more boolean,
+    is_under_declared boolean, is_inspected_this_year boolean, overdue_vnd bigint,
+    arrears_month date, tax_year integer
 );
 """
 

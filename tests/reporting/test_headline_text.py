@@ -13,7 +13,7 @@ from headline_builders import difference, figure, headline, hue, small, vinh_phu
 from reporting import labels, sentences
 from reporting.figures import ArrearsBand, Comparisons, Headline
 from reporting.headline import as_text, in_full
-from reporting.numbers import amount, fixed, hide_few
+from reporting.numbers import amount, fixed
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
 
@@ -136,11 +136,6 @@ def test_a_province_with_a_count_under_five_persons_is_never_shown_in_full() -> 
 )
 def test_counts_under_five_persons_are_not_shown(value: str, unit: str, shown: str) -> None:
     assert amount(Decimal(value), unit) == shown
-
-
-def test_a_hidden_count_cannot_be_taken_from_the_total() -> None:
-    assert hide_few([18022, 400, 3, 0, None]) == ["18,022", "*", "<5", "0", "–"]
-    assert hide_few([2, 3, 7]) == ["<5", "<5", "7"]
 
 
 def test_halves_are_rounded_away_from_zero() -> None:

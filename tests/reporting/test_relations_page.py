@@ -120,14 +120,25 @@ def test_what_is_published_is_public_and_nothing_else_is(manifest: Path, relatio
     assert public | {"publication"} == set(relations)
 
 
-@pytest.mark.parametrize("exposure", ["morning_report", "headline_table"])
-def test_an_exposure_names_exactly_what_its_page_reads(manifest: Path, exposure: str) -> None:
-    sources = [path for path in (PROJECT / "reporting").glob("*.py") if path.name != "relations_page.py"]
-    read = {
-        name for path in sources for name in re.findall(r"\b(?:from|join) bi\.(\w+)", path.read_text(encoding="utf-8"))
-    }
+@pytest.mark.parametrize(
+    ("exposure", "pages"), [("morning_report", ("headline.py", "inspections.py")), ("headline_table", ("headline.py",))]
+)
+def test_an_exposure_names_exactly_what_its_page_reads(manifest: Path, exposure: str, pages: tuple[str, ...]) -> None:
+    texts = [(PROJECT / "reporting" / name).read_text(encoding="utf-8") for name in pages]
+    read = {name for text in texts for name in re.findall(r"\b(?:from|join) bi\.(\w+)", text)}
 
     assert exposures(manifest)[exposure] | {"publication"} == read
+
+
+def test_no_other_page_reads_relations_of_its_own() -> None:
+    sources = [path for path in (PROJECT / "reporting").glob("*.py") if path.name != "relations_page.py"]
+    reading = {
+        path.name
+        for path in sources
+        if re.search(r"\b(?:from|join) bi\.(?!rpt_plan_attainment)\w+", path.read_text("utf-8"))
+    }
+
+    assert reading == {"headline.py", "inspections.py"}
 
 
 def test_the_guide_may_name_every_report_and_every_fact(manifest: Path, relations: dict[str, Shown]) -> None:

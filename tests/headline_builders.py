@@ -8,18 +8,28 @@ from typing import Any
 
 from reporting.figures import (
     ArrearsBand,
+    Candidates,
+    Change,
+    Changes,
     Comparisons,
     Coverage,
     Difference,
     FeedCompleteness,
     Figure,
     Headline,
+    Inspections,
+    Morning,
     Night,
+    NightRun,
     NightStage,
     OpenSubmission,
+    Quality,
+    Revision,
     Sender,
+    SenderQuality,
     Territory,
 )
+from warehouse import geography
 from warehouse.publication import Publication
 
 OCTOBER, JUNE = dt.date(2021, 10, 1), dt.date(2022, 6, 1)
@@ -29,7 +39,10 @@ NIGHT_AT = dt.datetime(2026, 11, 21, 18, 0, tzinfo=dt.UTC)
 
 def figure(indicator: str, actual: str | int, **more: Any) -> Figure:
     """A computed figure of persons; numbers may be given as text."""
-    numbers = {"plan", "attainment_pct", "growth_yoy_pct", "growth_vs_december_pct"}
+    numbers = {
+        "plan", "attainment_pct", "growth_yoy_pct", "growth_vs_december_pct", "value_same_period_last_year",
+        "value_last_december",
+    }  # fmt: skip
     values: dict[str, Any] = {"unit": "persons", "is_reported": False, "as_of_date": dt.date(2021, 10, 31)}
     values |= {name: Decimal(value) if name in numbers else value for name, value in more.items()}
     return Figure(indicator=indicator, actual=Decimal(actual), **values)
@@ -61,7 +74,14 @@ def vinh_phuc(**more: Any) -> Territory:
         "name_en": "Vinh Phuc",
         "month": OCTOBER,
         "figures": (
-            figure("people_managed", 1114733, growth_yoy_pct="2.016", growth_vs_december_pct="2.7954"),
+            figure(
+                "people_managed",
+                1114733,
+                growth_yoy_pct="2.016",
+                growth_vs_december_pct="2.7954",
+                value_same_period_last_year="1092704",
+                value_last_december="1084419",
+            ),
             figure("units_managed", 6363, unit="units"),
             figure("si_participants", 235749),
             figure("si_compulsory", 220596, plan="225789", attainment_pct="97.70006"),
@@ -96,6 +116,8 @@ def vinh_phuc(**more: Any) -> Territory:
             band("not_stated", "Không nêu · Not stated", units=1, persons=3, principal=0),
         ),
         "coverage": Coverage(None, None, None, Decimal("92.70003"), None, dt.date(2021, 10, 31)),
+        "province_code": "26",
+        "vintage": "63",
     }
     return Territory(**values | more)
 
@@ -124,6 +146,8 @@ def hue() -> Territory:
             dt.date(2022, 6, 30),
             dt.date(2022, 6, 30),
         ),
+        province_code="46",
+        vintage="63",
     )
 
 
@@ -135,6 +159,20 @@ def small(name_vi: str, name_en: str, people: int) -> Territory:
         name_en=name_en,
         month=OCTOBER,
         figures=(figure("people_managed", people), figure("hi", people)),
+        province_code={"Ho Chi Minh City": "79", "Lao Cai": "10"}.get(name_en),
+        vintage="63",
+    )
+
+
+def senders(known: dict[str, tuple[int, bool]]) -> tuple[Sender, ...]:
+    """All 63 provinces of 2021-10: how many of six feeds are in and whether late, by code; the others sent nothing."""
+    rows = (
+        each for each in geography.provinces() if each.vintage == "63" and each.valid_from <= OCTOBER < each.valid_to
+    )
+    return tuple(
+        Sender(each.name_vi, each.name_en, count, 6, is_late, each.province_code, "63")
+        for each in rows
+        for count, is_late in [known.get(each.province_code, (0, False))]
     )
 
 
@@ -147,7 +185,6 @@ def difference(indicator: str, comparison: str, unit: str, reported: str, comput
 
 def headline(**more: Any) -> Headline:
     """The demo's, more or less."""
-    missing = [f"Tỉnh số {number}" for number in range(1, 53)]
     values: dict[str, Any] = {
         "publication": Publication(
             1,
@@ -177,12 +214,7 @@ def headline(**more: Any) -> Headline:
             FeedCompleteness("weekly_report", "2021-W43", 3, 1, 60, 3, 0),
         ),
         "period": "2021-10",
-        "senders": (
-            Sender("Thành phố Hà Nội", "Ha Noi", 6, 6, False),
-            Sender("Tỉnh Cà Mau", "Ca Mau", 6, 6, True),
-            Sender("Tỉnh Lào Cai", "Lao Cai", 5, 6, False),
-            *(Sender(name, name, 0, 6, False) for name in missing),
-        ),
+        "senders": senders({"01": (6, False), "96": (6, True), "10": (5, False)}),
         "submissions": (("accepted", 22), ("accepted_with_rejects", 1), ("rejected", 1), ("waiting", 1)),
         "open_submissions": (
             OpenSubmission("p27-2021-10-v1", "province-27", "2021-10", "rejected", ("E-NUMBER", "E-TOLERANCE")),
@@ -204,3 +236,86 @@ def night() -> Night:
             NightStage("build", 1, Decimal("33.7"), None, (("done", 1),)),
         ),
     )
+
+
+def nights(count: int = 14) -> tuple[NightRun, ...]:
+    """That many nights up to the last one; the one before it did not pass a gate."""
+    return tuple(
+        NightRun(
+            run_id=f"night-{number}",
+            started_at=NIGHT_AT - dt.timedelta(days=count - number),
+            outcome="failed" if number == count - 1 else "done",
+            seconds=Decimal(80 + number),
+            load_seconds=Decimal("41.2"),
+            build_seconds=Decimal("33.7"),
+            submissions=25,
+            rejected=1,
+            rows=3120551,
+            rows_rejected=424,
+            megabytes=Decimal("160.1"),
+        )
+        for number in range(1, count + 1)
+    )
+
+
+def changes(**more: Any) -> Changes:
+    """A correction and a late file came in since the day before; a figure of money and one of persons differ."""
+    values: dict[str, Any] = {
+        "before": 1,
+        "before_at": NIGHT_AT - dt.timedelta(days=1),
+        "submissions": (
+            Change("superseded", "p26-2021-10-v2", "p26-2021-10-v1", "province-26", "2021-10", ("contributions",),
+                   False, "A branch was paid for by its parent."),
+            Change("came in", "p24-2021-10-v1", None, "province-24", "2021-10", ("participants", "arrears"),
+                   True, None),
+        ),
+        "revisions": (
+            Revision("Tỉnh Vĩnh Phúc", "Vinh Phuc", OCTOBER, "collection", "dong", Decimal(4_300_000 * MILLION),
+                     Decimal(4_313_058 * MILLION), ("p26-2021-10-v2",)),
+            Revision("Tỉnh Vĩnh Phúc", "Vinh Phuc", OCTOBER, "hi", "persons", Decimal(1099577), Decimal(1099580),
+                     ("p26-2021-10-v2", "changed rules")),
+        ),
+        "revised": 45,
+        "appeared": 7,
+    }  # fmt: skip
+    return Changes(**values | more)
+
+
+def inspections() -> Inspections:
+    """Candidates of two provinces."""
+    return Inspections(
+        100,
+        OCTOBER,
+        2021,
+        (
+            Candidates("Tỉnh Vĩnh Phúc", "Vinh Phuc", 1582, 84, (1236, 530, 444, 390), 4, 183722 * MILLION),
+            Candidates("Tỉnh Bắc Ninh", "Bac Ninh", 18, 16, (13, 18, 0, 0), 0, 0),
+        ),
+    )
+
+
+def quality() -> Quality:
+    """One sender whose submission was rejected, one that was late, one faultless."""
+    return Quality(
+        dt.date(2026, 10, 22),
+        dt.date(2026, 11, 21),
+        (
+            SenderQuality("province-27", "Tỉnh Bắc Ninh", "Bac Ninh", 1, 1, 0, 0, 0, 5270, 420,
+                          (("E-TOLERANCE", 1), ("E-NUMBER", 416), ("E-FRACTION", 4))),
+            SenderQuality("province-26", "Tỉnh Vĩnh Phúc", "Vinh Phuc", 12, 0, 0, 0, 1, 1920122, 1, (("E-NUMBER", 1),)),
+            SenderQuality("hq", "hq", "hq", 2, 0, 0, 0, 0, 7, 0),
+        ),
+    )  # fmt: skip
+
+
+def morning(**more: Any) -> Morning:
+    """Everything there is to say."""
+    values: dict[str, Any] = {
+        "headline": headline(),
+        "night": night(),
+        "nights": nights(),
+        "changes": changes(),
+        "inspections": inspections(),
+        "quality": quality(),
+    }
+    return Morning(**values | more)
