@@ -31,6 +31,7 @@ HOMES = {
     "reviewing": ("review",),
     "keys": ("keys",),
     "bench": ("bench",),
+    "keeping": ("backup", "restore"),
 }
 
 

