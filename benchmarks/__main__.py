@@ -17,6 +17,7 @@ _KNOWN = {
     "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
     "gate": "gate 1 of a participants file against the same checks by hand, a statement each; --rows, --repeat",
     "publish": "readers while publications change, over a month of history and over 24; --rows are the months",
+    "dbt-in-airflow": "one dbt build beside an invocation for every model; --rows are the models, all unless given",
     "query": "the guide's questions through bi, beside bare tables and beside views open to all, on the demo; --repeat",
     "tax-match": "units of the country against a year's tax codes, beside splink; --rows are the codes, --no-peers",
 }
@@ -74,6 +75,10 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
         from benchmarks import publish  # noqa: PLC0415
 
         return publish.run(folder, months=arguments.rows or publish.DEFAULT_MONTHS)
+    if arguments.name == "dbt-in-airflow":
+        from benchmarks import dbt_in_airflow  # noqa: PLC0415
+
+        return dbt_in_airflow.run(folder, models=arguments.rows)
     if arguments.name == "tax-match":
         from benchmarks import tax_match  # noqa: PLC0415
 

@@ -9,10 +9,14 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ingestion.deadlines import LOCAL
+from night.pools import POOLS
 from warehouse.airflow_metadata import metadata_url, migrated_version, note_migrated_version
 from warehouse.errors import VssError
 from warehouse.files import secret
@@ -26,9 +30,10 @@ def environment(settings: Settings) -> dict[str, str]:
     secrets = settings.home / "secrets"
     url = metadata_url(settings)
     return {
-        # where lineage goes is this project's setting alone
-        **{name: value for name, value in os.environ.items() if "OPENLINEAGE" not in name},
+        # where lineage and metrics go is this project's setting alone
+        **{name: value for name, value in os.environ.items() if "OPENLINEAGE" not in name and "OTEL_" not in name},
         **_lineage(settings),
+        **_metrics(settings),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -66,6 +71,21 @@ def _lineage(settings: Settings) -> dict[str, str]:
     }
 
 
+def _metrics(settings: Settings) -> dict[str, str]:
+    """Airflow's own metrics (runs, tasks, slots, heartbeats): to an OpenTelemetry collector, or nowhere."""
+    if settings.metrics_url is None:
+        return {"AIRFLOW__METRICS__OTEL_ON": "False"}
+    return {
+        "AIRFLOW__METRICS__OTEL_ON": "True",
+        "OTEL_SERVICE_NAME": "vss",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": settings.metrics_url,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        # a collector that is down costs a task at most this long when it ends; milliseconds, and seconds
+        "OTEL_METRIC_EXPORT_TIMEOUT": "5000",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "5",
+    }
+
+
 def migrate_metadata(settings: Settings) -> None:
     """Create or upgrade Airflow's metadata; skipped when this version has done it for this database before."""
     import importlib.metadata
@@ -77,6 +97,41 @@ def migrate_metadata(settings: Settings) -> None:
     if done != 0:
         raise VssError(f"Airflow's metadata could not be upgraded: read {log_path(settings)}.")
     note_migrated_version(settings, now)
+
+
+def ensure_pools(url: str, user: str, password: str) -> list[str]:
+    """Make the pools that are missing, through Airflow's API at `url`; returns their names.
+
+    One that is there keeps its slots: who turned them in Airflow's pages had a reason. Raises VssError.
+    """
+    token = _asked(f"{url}/auth/token", {"username": user, "password": password})["access_token"]
+    there = {each["name"] for each in _asked(f"{url}/api/v2/pools?limit=1000", token=token)["pools"]}
+    missing = [pool for pool in POOLS if pool.name not in there]
+    for pool in missing:
+        _asked(
+            f"{url}/api/v2/pools",
+            {"name": pool.name, "slots": pool.slots, "description": pool.description, "include_deferred": False},
+            token=token,
+        )
+    return [pool.name for pool in missing]
+
+
+def _asked(url: str, content: dict[str, object] | None = None, *, token: str | None = None) -> dict[str, Any]:
+    """What Airflow's API answers: to a question, or to what is posted."""
+    request = urllib.request.Request(  # noqa: S310 - the address is this machine's own
+        url,
+        data=None if content is None else json.dumps(content).encode(),
+        headers={"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"}),
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+    except OSError as error:
+        code = f" ({error.code})" if isinstance(error, urllib.error.HTTPError) else ""
+        raise VssError(
+            f"Airflow does not answer at {url.partition('?')[0]}{code}: `vss down`, then `vss up`."
+        ) from None
+    return found
 
 
 def run_dag(settings: Settings, dag: str, *, conf: dict[str, str | None]) -> int:

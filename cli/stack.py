@@ -27,6 +27,7 @@ import typer
 from cli import airflow_process
 from ingestion.deadlines import LOCAL
 from night import watch
+from night.pools import PARALLELISM
 from night.readiness import ensure_ready
 from warehouse import server
 from warehouse.errors import UsageError, VssError
@@ -86,6 +87,9 @@ def up() -> None:
     if running(configured) is None:
         _start(configured, folder, ports)
         _wait(configured, ports)
+    airflow_process.ensure_pools(
+        f"http://127.0.0.1:{ports.airflow}", USER, secret(configured.home / "secrets" / "airflow_admin")
+    )
     watch.expect_nights(configured, now=dt.datetime.now(tz=LOCAL))
     print(f"Airflow:  http://127.0.0.1:{ports.airflow}  user {USER}, password in {_password_file(configured)}")
     print(f"Pages:    http://127.0.0.1:{ports.pages}  report, gate results, project")
@@ -188,7 +192,7 @@ def _environment(configured: Settings, ports: Ports) -> Mapping[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports.airflow}/execution/",
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{ports.airflow}",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(configured)),

@@ -1,8 +1,11 @@
-"""One more build when the last sender of a month comes in during the day: the month is shown complete before the night.
+"""What is not left to the night: the last sender of a month, and a list of the tax authority, as soon as it is there.
 
-Every 15 minutes from 04:00 to 22:45, so that it has ended before the night begins. What waits in the inbox is loaded
-and gated as at night; then, only if that completes a month which is shown without one of its senders, build, audit,
-publish, report. While another build is open, everything after loading is skipped. Thin: the work is in `night`.
+- **When**: every 15 minutes from 04:00 to 22:45, one run at a time, so that it has ended before the night begins.
+- What waits in the inbox is loaded and gated as at night. Then, only if that completes a month which is shown without
+  one of its senders, or brought a tax list that no build has read: build, audit, publish, report, once for all of it.
+- While another build is open, which is a night's or a person's, everything after loading is skipped.
+- **Clear** nothing: the next run, a quarter of an hour later, finds in the ledger what is left to do. That is also why
+  nothing is tried again within a run.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import pendulum
 from airflow.sdk import TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.policy import NIGHT_POOL, THEN, defaults, nodes_shown
 from dags.run_params import PARAMS, given_params
 
 
@@ -29,46 +33,60 @@ def _take(step: Literal["build", "audit", "publish"]) -> None:
     start_date=pendulum.datetime(2021, 1, 1, tz="Asia/Ho_Chi_Minh"),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "vss", "retries": 0, "execution_timeout": dt.timedelta(hours=2)},
+    # the last run of the day begins at 22:45, the night at 01:00
+    dagrun_timeout=dt.timedelta(hours=2),
+    default_args=defaults(pool=NIGHT_POOL, weight=THEN, retries=0),
     params=PARAMS,
-    tags=["day"],
+    tags=["day", "load", "publish", "tax list"],
+    description="Every quarter of the day: load what waits; one more build for a month's last sender or a tax list.",
     doc_md=__doc__,
 )
 def last_arrival() -> None:
-    @task
+    @task(execution_timeout=dt.timedelta(minutes=10))
     def waiting() -> list[list[str]]:
+        """Submissions that are not final in the ledger, in batches of about eight; a sender's stay together."""
         from night import last_arrival as day
 
         return day.waiting(**given_params())
 
-    @task(map_index_template="{{ batch_name }}")
+    @task(
+        map_index_template="{{ batch_name }}",
+        execution_timeout=dt.timedelta(hours=1),
+        doc_md="Load and gate a batch, as the night does.",
+    )
     def load_and_gate(batch: list[str]) -> dict[str, int]:
         from night import tasks
 
         get_current_context()["batch_name"] = tasks.batch_name(batch)
         return tasks.load_and_gate(batch, **given_params())
 
-    @task.short_circuit(trigger_rule=TriggerRule.ALL_DONE)
+    @task.short_circuit(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(minutes=10))
     def is_due() -> bool:
+        """Whether a month is complete now that is shown incomplete, or a tax list waits to be matched."""
         from night import last_arrival as day
 
         return day.is_due(**given_params())
 
-    @task
+    @task(execution_timeout=dt.timedelta(hours=1))
     def build() -> None:
-        _take("build")
+        """One `dbt build` of what changed, with its tests; skipped while another build is open."""
+        with nodes_shown(given_params()):
+            _take("build")
 
-    @task
+    @task(execution_timeout=dt.timedelta(minutes=30))
     def audit() -> None:
+        """Gate 2, on the views readers will see; a candidate that fails is taken back."""
         _take("audit")
 
-    @task
+    @task(execution_timeout=dt.timedelta(minutes=15))
     def publish() -> None:
+        """Show the audited candidate."""
         _take("publish")
 
     # a gate that failed is told as well; what was skipped has nothing to tell
-    @task(trigger_rule=TriggerRule.NONE_SKIPPED)
+    @task(trigger_rule=TriggerRule.NONE_SKIPPED, execution_timeout=dt.timedelta(minutes=15))
     def report() -> str:
+        """The morning report anew."""
         from night import tasks
 
         return tasks.report(**given_params())

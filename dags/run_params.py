@@ -7,9 +7,28 @@ from typing import Any
 from airflow.sdk import Param, get_current_context
 
 PARAMS = {
-    "run_id": Param("scheduled", type="string", description="Names the run in ops.run_stage."),
-    "inbox": Param(None, type=["null", "string"], description="Another inbox than VSS_INBOX."),
-    "date": Param(None, type=["null", "string"], format="date", description="Business date; today unless given."),
+    "run_id": Param(
+        "scheduled",
+        type="string",
+        minLength=1,
+        maxLength=250,
+        title="Name",
+        description="Names the run in ops.run_stage; a scheduled run is called as Airflow calls it.",
+    ),
+    "inbox": Param(
+        None,
+        type=["null", "string"],
+        minLength=1,
+        title="Inbox",
+        description="Another inbox than VSS_INBOX: a folder of this machine.",
+    ),
+    "date": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Business date",
+        description="YYYY-MM-DD; today unless given. Decides whether an incomplete month is still provisional.",
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from warehouse import roles
@@ -12,14 +12,34 @@ from warehouse.connection import connect
 from warehouse.errors import VssError
 from warehouse.settings import Settings
 
+GOOD = ("success", "pass", "warn", "skipped", "no-op")
+"""What dbt says of a node that did not fail."""
+
 
 @dataclass
 class Stage:
-    """One stage while it runs; what it sets here is written when it ends."""
+    """One stage while it runs; what it sets here is written when it ends.
+
+    `rows` are those read, staged or built; `rejected` those set aside of them, `bytes` the files they stood in.
+    """
 
     outcome: str = "done"
     rows: int | None = None
     message: str | None = None
+    sender: str | None = None
+    rejected: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of dbt within a build: a model, a seed, or a test, which names its model in `message`."""
+
+    name: str
+    outcome: str
+    seconds: float
+    rows: int | None
+    message: str | None
 
 
 @contextlib.contextmanager
@@ -45,12 +65,22 @@ def stage(settings: Settings, run_id: str, name: str, subject: str | None = None
 
 def write(settings: Settings, run_id: str, name: str, subject: str | None, seconds: float, mark: Stage) -> None:
     """Write one finished stage."""
-    with connect(settings, roles.LOADER) as connection:
-        connection.execute(
-            "insert into ops.run_stage (run_id, stage, subject, started_at, seconds, rows, outcome, message)"
-            " values (%s, %s, %s, now() - make_interval(secs => %s), %s, %s, %s, %s)",
-            [run_id, name, subject, seconds, round(seconds, 3), mark.rows, mark.outcome, mark.message],
-        )
+    write_all(settings, run_id, name, [(subject, seconds, mark)])
+
+
+def write_all(settings: Settings, run_id: str, name: str, ended: Iterable[tuple[str | None, float, Stage]]) -> None:
+    """Write stages of one name that ended together: (subject, seconds, what it was) each."""
+    with connect(settings, roles.LOADER) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ops.run_stage"
+            " (run_id, stage, subject, started_at, seconds, rows, outcome, message, sender, rejected, bytes)"
+            " values (%s, %s, %s, now() - make_interval(secs => %s), %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (run_id, name, subject, seconds, round(seconds, 3), mark.rows, mark.outcome, mark.message, mark.sender,
+                 mark.rejected, mark.bytes)
+                for subject, seconds, mark in ended
+            ],
+        )  # fmt: skip
 
 
 def outcomes(settings: Settings, run_id: str) -> list[tuple[str, str | None, str, float, int | None, str | None]]:
@@ -66,6 +96,18 @@ def outcomes(settings: Settings, run_id: str) -> list[tuple[str, str | None, str
          None if r[4] is None else int(str(r[4])), None if r[5] is None else str(r[5]))
         for r in rows
     ]  # fmt: skip
+
+
+def nodes(settings: Settings, run_id: str) -> list[Node]:
+    """What the run's last build did, node by node: what failed first, then the slowest; empty without a build."""
+    stages = outcomes(settings, run_id)
+    begun = max((place for place, each in enumerate(stages) if each[0] == "build"), default=len(stages))
+    found = [
+        Node(subject or "", outcome, seconds, rows, message)
+        for name, subject, outcome, seconds, rows, message in stages[begun:]
+        if name == "build node"
+    ]
+    return sorted(found, key=lambda node: (node.outcome in GOOD, -node.seconds))
 
 
 def has_done(settings: Settings, name: str, subject: str) -> bool:

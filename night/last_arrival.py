@@ -1,4 +1,6 @@
-"""The last sender of a month came in during the day: one more build, so that the month is shown complete.
+"""What is not left to the night: a month's last sender, and the tax authority's list, which came in during the day.
+
+One more build shows the month complete, or matches the list.
 
 What the day's runs do is kept in ops.run_stage like a night's, but without the stage `discover`: the last night stays
 the last night for the morning report and `vss status --night`.
@@ -45,6 +47,20 @@ _ARRIVED = """
       )
 """
 
+_TAX_LIST = """
+    select exists (
+        select from ops.current_publication c
+        join ops.publication shown on shown.publication_id = c.publication_id and shown.build_id is not null
+        cross join ops.accepted_load a
+        where a.feed = 'tax_employers'
+          and not exists (
+              select from ops.build b
+              join ops.build_input i on i.build_id = b.build_id
+              where b.state in ('published', 'failed') and i.load_id = a.load_id
+          )
+    )
+"""
+
 
 def completes_a_month(connection: Connection) -> bool:
     """Whether the participants accepted now are those of every province of a month that is shown without one of them.
@@ -62,6 +78,16 @@ def completes_a_month(connection: Connection) -> bool:
     return False
 
 
+def brings_a_tax_list(connection: Connection) -> bool:
+    """Whether a list of the tax authority is accepted that no build has read to its end.
+
+    False before the first publication, which is a night's. However many lists came, one build matches them.
+    """
+    row = connection.execute(_TAX_LIST).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
 def waiting(*, inbox: str | None, **_: str | None) -> list[list[str]]:
     """Batches of folders that are not final yet, as the night takes them."""
     configured = settings()
@@ -74,7 +100,9 @@ def is_due(**_: str | None) -> bool:
     """Whether one more build is to be made now; not while another build is open or waits, which is a night's."""
     try:
         with builds.lease(settings()) as connection:
-            return not builds.is_any_open(connection) and completes_a_month(connection)
+            return not builds.is_any_open(connection) and (
+                completes_a_month(connection) or brings_a_tax_list(connection)
+            )
     except BuildOpenError:
         return False
 

@@ -17,7 +17,7 @@ from ingestion.receipts import write_outbox
 from night import dbt_runs
 from night.dbt_runs import NodeResult
 from night.freshness import brought, changes, completeness, freshness, rolled_back
-from night.journal import Stage, has_done, stage, write
+from night.journal import GOOD, Stage, has_done, stage, write_all
 from warehouse import bi, builds, publication, roles
 from warehouse.connection import Connection, connect, is_transient
 from warehouse.errors import GateFailedError, StorageError
@@ -35,6 +35,7 @@ _PAUSES: tuple[float | None, ...] = (1, 5, None)
 
 _RECEIPTS = "receipts"
 _TOLD = 5
+_SLOWEST_TESTS = 15
 
 
 def _tried_again(step: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -85,15 +86,14 @@ def build(
         # a changed project seeds its reference data anew; between changes they stand
         scope = ["--full-refresh"] if opened.is_full else ["--exclude-resource-type", "seed"]
         success, nodes = dbt_runs.run(settings, "build", *scope, "--exclude-resource-type", "unit_test", run_id=run_id)
-        failed = [node for node in nodes if node.status not in ("success", "pass", "warn", "skipped", "no-op")]
+        failed = [node for node in nodes if node.status not in GOOD]
         if any(dbt_runs.DISK_FULL in node.message for node in failed):
             # taking back needs some space itself; what it has not taken back the next build does
             with contextlib.suppress(psycopg.Error):
                 builds.abandon(connection, opened.build_id, "a disk is full")
             raise _no_space()
         _record_tests(connection, opened.build_id, nodes)
-        for node in sorted(nodes, key=lambda node: -node.seconds)[:15]:
-            write(settings, run_id, "build node", node.name, node.seconds, Stage(outcome=node.status))
+        note_nodes(settings, run_id, nodes, builds.row_counts(connection, opened.build_id))
         if not success:
             named = ", ".join(_named(node) for node in failed) or "dbt"
             detail = _said(failed[0].message) if failed else ""
@@ -246,6 +246,30 @@ def _record_tests(connection: Connection, build_id: int, nodes: Sequence[NodeRes
         if node.kind == "test" or node.status == "error"
     ]
     record(connection, build_id, tests)
+
+
+def note_nodes(
+    settings: Settings, run_id: str, nodes: Sequence[NodeResult], built: Sequence[tuple[str, int, int]]
+) -> None:
+    """Every model and seed with its rows, every test that warned or failed, and the slowest of the others."""
+    quiet = [node for node in nodes if node.kind == "test" and node.status in ("pass", "skipped")]
+    left_out = {id(node) for node in sorted(quiet, key=lambda node: -node.seconds)[_SLOWEST_TESTS:]}
+    rows = {relation: count for relation, _, count in built}
+    write_all(
+        settings, run_id, "build node",
+        [
+            (
+                node.name, node.seconds,
+                Stage(
+                    outcome=node.status,
+                    rows=node.failures if node.kind == "test" else rows.get(node.name),
+                    message=f"test of {node.model}" if node.kind == "test" and node.model else None,
+                ),
+            )
+            for node in nodes
+            if id(node) not in left_out
+        ],
+    )  # fmt: skip
 
 
 def _named(node: NodeResult) -> str:

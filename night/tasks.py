@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ingestion.deadlines import LOCAL
-from night import arrivals, publishing
-from night.journal import stage
+from night import arrivals, journal, publishing
+from night.journal import GOOD, Node, stage
+from night.passing import LoadsLostError
 from night.readiness import ensure_ready
 from warehouse.settings import Settings, settings
 
 _BATCH = 8
+_NODES_TOLD = 20
 
 
 def discover(*, run_id: str, inbox: str | None, date: str | None) -> list[list[str]]:
@@ -38,14 +40,20 @@ def in_batches(found: Iterable[Path]) -> list[list[str]]:
 
 
 def load_and_gate(batch: list[str], *, run_id: str, inbox: str | None, date: str | None) -> dict[str, int]:
-    """Load and gate a batch; how many ended in which state. One submission's failure never stops the rest."""
+    """Load and gate a batch; how many ended in which state. One submission's failure never stops the rest.
+
+    Raises LoadsLostError when some may be taken again, RuntimeError when none of those that failed may.
+    """
     configured = _ready()
     states: dict[str, int] = {}
     errors: list[str] = []
-    for folder, state in arrivals.load_all(configured, run_id, map(Path, batch)):
+    lost: list[Path] = []
+    for folder, state in arrivals.load_all(configured, run_id, map(Path, batch), lost=lost):
         states[state] = states.get(state, 0) + 1
         if state == "error":
             errors.append(folder.name)
+    if lost:
+        raise LoadsLostError("not loaded yet: " + ", ".join(folder.name for folder in lost)) from None
     if errors:
         raise RuntimeError("could not load " + ", ".join(errors)) from None
     return states
@@ -59,6 +67,39 @@ def batch_name(batch: list[str]) -> str:
 def build(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
     """Build and test the candidate."""
     return publishing.build(_ready(), run_id)
+
+
+def nodes_told(*, run_id: str, **_: str | None) -> list[dict[str, str | float | int | None]]:
+    """What the run's last build did, for Airflow's pages: what failed first, then the slowest, twenty at most.
+
+    Names, outcomes, seconds and rows; never what a node said, which may hold cells. The same as a table is printed,
+    which Airflow keeps as the task's log.
+    """
+    nodes = journal.nodes(settings(), run_id)
+    failed = [node for node in nodes if node.outcome not in GOOD]
+    told = nodes[: max(_NODES_TOLD, len(failed))]
+    print("\n".join(_table(told, left_out=len(nodes) - len(told))))
+    return [
+        {"node": _called(node), "outcome": node.outcome, "seconds": node.seconds, "rows": node.rows} for node in told
+    ]
+
+
+def _table(nodes: list[Node], *, left_out: int) -> list[str]:
+    if not nodes:
+        return ["no node of dbt was run"]
+    width = max(len(_called(node)) for node in nodes)
+    lines = [f"{'node':<{width}}  {'outcome':<8}{'seconds':>9}{'rows':>14}"]
+    for node in nodes:
+        rows = "" if node.rows is None else f"{node.rows:,}"
+        lines.append(f"{_called(node):<{width}}  {node.outcome:<8}{node.seconds:>9.2f}{rows:>14}".rstrip())
+    if left_out:
+        lines.append(f"and {left_out} that were quicker; all of them stand in ops.run_stage")
+    return lines
+
+
+def _called(node: Node) -> str:
+    """A node's name; a test's with that of its model."""
+    return node.name if node.message is None else f"{node.name} ({node.message})"
 
 
 def audit(*, run_id: str, inbox: str | None, date: str | None) -> bool:

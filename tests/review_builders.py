@@ -74,10 +74,10 @@ def touched(settings: Settings) -> list[tuple[object, ...]] | None:
     return rows
 
 
-def published(settings: Settings) -> int:
+def published(settings: Settings, *, rules: str = "rules") -> int:
     """Build and publish what is accepted and decided now, without a model; returns the publication's number."""
     with builds.lease(settings) as connection:
-        build = builds.open_build(connection, "rules")
+        build = builds.open_build(connection, rules)
         assert build is not None
         builds.finish(connection, build.build_id)
     with connect(settings, roles.PUBLISHER) as connection:

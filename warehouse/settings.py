@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     remind_days_before: int = Field(default=2, ge=0, le=28, description="the first reminder, before what is due")
     remind_months: int = Field(default=3, ge=1, le=120, description="months back for which reminders go out")
 
+    metrics_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+/\S*$",
+        description="OpenTelemetry collector for Airflow's metrics, such as http://127.0.0.1:4318/v1/metrics",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _blank_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
