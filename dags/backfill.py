@@ -2,8 +2,9 @@
 
 Triggered by hand. `dry_run` is on unless it is turned off: the plan then stands in the log of the task `plan` and in
 its XCom of that name, and nothing is touched. Loading goes month by month in the pool `backfill`, beside whatever else
-runs. Building yields to a night: while one loads or builds, it waits for `wait_minutes`, then skips; triggered anew,
-the same backfill does what is left. Clearing a task and running it again does nothing twice.
+runs. Building yields to a night: while one loads or builds, it waits for `wait_minutes`, then skips.
+
+- **Clear** any task: nothing is done twice. **Trigger** the same backfill anew when it skipped: it does what is left.
 
 Thin: the work is in `night`.
 """
@@ -17,10 +18,10 @@ import pendulum
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.policy import BACKFILL_POOL, defaults
 from dags.run_params import PARAMS, given_params
 
 _MONTH: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
-_POOL = "backfill"
 
 
 @dag(
@@ -28,7 +29,8 @@ _POOL = "backfill"
     start_date=pendulum.datetime(2021, 1, 1, tz="Asia/Ho_Chi_Minh"),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "vss", "retries": 0, "execution_timeout": dt.timedelta(hours=12)},
+    dagrun_timeout=dt.timedelta(hours=36),
+    default_args=defaults(pool=BACKFILL_POOL),
     params={
         **PARAMS,
         "from": Param(**_MONTH, description="First month, YYYY-MM."),
@@ -52,11 +54,13 @@ _POOL = "backfill"
         "wait_minutes": Param(360, type="integer", minimum=0, description="How long a night is waited for."),
     },
     tags=["backfill"],
+    description="By hand: months gone over again, with a dry run; yields to a night.",
     doc_md=__doc__,
 )
 def backfill() -> None:
-    @task
+    @task(execution_timeout=dt.timedelta(hours=1))
     def plan() -> list[dict[str, str | list[str]]]:
+        """What would be touched: submissions to replay, folders to load, slices by relation and month."""
         from night import backfill as months
 
         batches, lines = months.planned(given_params())
@@ -64,27 +68,35 @@ def backfill() -> None:
         get_current_context()["ti"].xcom_push(key="plan", value=lines)
         return [{**batch} for batch in batches]
 
-    @task.short_circuit
+    @task.short_circuit(execution_timeout=dt.timedelta(minutes=10))
     def is_wanted() -> bool:
+        """Whether it is more than a dry run."""
         return not given_params()["dry_run"]
 
-    @task(map_index_template="{{ batch_name }}", pool=_POOL, max_active_tis_per_dag=1)
+    @task(
+        map_index_template="{{ batch_name }}",
+        max_active_tis_per_dag=1,
+        execution_timeout=dt.timedelta(hours=4),
+        doc_md="Replay and load a month's submissions, through the functions of the night.",
+    )
     def load(batch: dict[str, str | list[str]]) -> dict[str, int]:
         from night import backfill as months
 
         get_current_context()["batch_name"] = f"{batch['month']}: {len(batch['items'])}"
         return months.loaded(batch, given_params())
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, pool=_POOL)
+    @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(hours=18))
     def rebuild() -> None:
+        """Build, audit and publish once, when no night is at it."""
         from night import backfill as months
 
         if not months.published(given_params()):
             raise AirflowSkipException("nothing is left to do, or nights left no room for it")
 
     # a gate that failed is told as well; what was skipped has nothing to tell
-    @task(trigger_rule=TriggerRule.NONE_SKIPPED)
+    @task(trigger_rule=TriggerRule.NONE_SKIPPED, execution_timeout=dt.timedelta(minutes=30))
     def report() -> str:
+        """The morning report anew, and what senders and operations are told."""
         from night import tasks
 
         told = given_params()

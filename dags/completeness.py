@@ -1,8 +1,9 @@
 """Every day at 08:00: who owes what. Reminders before a feed is due, when it is overdue, then weekly (R24, R25).
 
 What waits in the inbox is loaded and gated first, so that nobody is asked for what he has sent. Each sender gets one
-message, operations a list of each period that is overdue. Start it anew at any time: nobody is reminded twice. Thin:
-the work is in `night`.
+message, operations a list of each period that is overdue. Thin: the work is in `night`.
+
+- **Clear** or **trigger** it anew at any time: nobody is reminded twice. Another day: param `date`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import datetime as dt
 import pendulum
 from airflow.sdk import TriggerRule, dag, get_current_context, task
 
+from dags.policy import NIGHT_POOL, defaults
 from dags.run_params import PARAMS, given_params
 
 
@@ -20,27 +22,35 @@ from dags.run_params import PARAMS, given_params
     start_date=pendulum.datetime(2021, 1, 1, tz="Asia/Ho_Chi_Minh"),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "vss", "retries": 0, "execution_timeout": dt.timedelta(hours=2)},
+    dagrun_timeout=dt.timedelta(hours=3),
+    default_args=defaults(pool=NIGHT_POOL),
     params=PARAMS,
     tags=["day", "chasing"],
+    description="Every day at 08:00: who owes what is reminded, once; operations get a list.",
     doc_md=__doc__,
 )
 def completeness() -> None:
-    @task
+    @task(execution_timeout=dt.timedelta(minutes=10))
     def waiting() -> list[list[str]]:
+        """Submissions that are not final in the ledger, in batches of about eight; a sender's stay together."""
         from night import last_arrival
 
         return last_arrival.waiting(**given_params())
 
-    @task(map_index_template="{{ batch_name }}")
+    @task(
+        map_index_template="{{ batch_name }}",
+        execution_timeout=dt.timedelta(hours=2),
+        doc_md="Load and gate a batch, as the night does.",
+    )
     def load_and_gate(batch: list[str]) -> dict[str, int]:
         from night import tasks
 
         get_current_context()["batch_name"] = tasks.batch_name(batch)
         return tasks.load_and_gate(batch, **given_params())
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
+    @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(minutes=15))
     def remind() -> int:
+        """Tell who owes what, each sender in one message; how many things were new."""
         from night import chasing
 
         return chasing.chase_all(**given_params())

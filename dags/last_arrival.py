@@ -92,8 +92,9 @@ def last_arrival() -> None:
         return tasks.report(**given_params())
 
     # whoever is refused during the day is told at once; when nothing waited there is nothing to tell
-    @task(trigger_rule=TriggerRule.NONE_SKIPPED)
+    @task(trigger_rule=TriggerRule.NONE_SKIPPED, execution_timeout=dt.timedelta(minutes=10))
     def tell() -> int:
+        """What the run leaves to be told to senders and operations, once."""
         from night import tasks
 
         return tasks.tell(**given_params())
