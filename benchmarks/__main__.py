@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -19,7 +20,15 @@ _KNOWN = {
     "publish": "readers while publications change, over a month of history and over 24; --rows are the months",
     "dbt-in-airflow": "one dbt build beside an invocation for every model; --rows are the models, all unless given",
     "query": "the guide's questions through bi, beside bare tables and beside views open to all, on the demo; --repeat",
+    "orchestrate": "a night of 63 senders under a scheduler, beside the same steps in one process; --scale, --repeat",
     "tax-match": "units of the country against a year's tax codes, beside splink; --rows are the codes, --no-peers",
+}
+
+_TAKERS = {
+    "rows": set(_KNOWN) - {"query", "orchestrate"},
+    "repeat": {"ingest", "gate", "query", "orchestrate"},
+    "scale": {"orchestrate"},
+    "profile": {"ingest"},
 }
 
 
@@ -43,49 +52,38 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, folder: Path) -> Result:
     if arguments.name not in _KNOWN:
         raise UsageError(f"There is no benchmark {arguments.name}: choose one of {', '.join(_KNOWN)}.")
-    if arguments.rows is not None and arguments.rows < 1:
-        raise UsageError("--rows is too small: give at least 1.")
-    if arguments.name == "ingest":
-        from benchmarks import ingest  # noqa: PLC0415 - a benchmark brings only what it measures with
+    for option, takers in _TAKERS.items():
+        if arguments.name not in takers and getattr(arguments, option) not in (None, False):
+            raise UsageError(f"{arguments.name} takes no --{option}: leave it out.")
+    for option in ("rows", "repeat"):
+        given = getattr(arguments, option)
+        if given is not None and given < 1:
+            raise UsageError(f"--{option} is too small: give at least 1.")
+    # a benchmark brings only what it measures with
+    measured = importlib.import_module(f"benchmarks.{arguments.name.replace('-', '_')}")
+    sizes = {
+        "ingest": lambda: {
+            "rows": arguments.rows or measured.DEFAULT_ROWS, "peers": arguments.peers, "profile": arguments.profile
+        },
+        "ingest-memory": lambda: {"rows": arguments.rows or measured.DEFAULT_ROWS},
+        "gate": lambda: {"rows": arguments.rows or measured.DEFAULT_ROWS},
+        "publish": lambda: {"months": arguments.rows or measured.DEFAULT_MONTHS},
+        "dbt-in-airflow": lambda: {"models": arguments.rows},
+        "query": dict,
+        "orchestrate": lambda: {"scale": _scale(arguments, measured.DEFAULT_SCALE)},
+        "tax-match": lambda: {"codes": arguments.rows or measured.DEFAULT_CODES, "peers": arguments.peers},
+    }[arguments.name]()  # fmt: skip
+    if arguments.name in _TAKERS["repeat"]:
+        sizes["repeat"] = arguments.repeat or measured.DEFAULT_REPEAT
+    result: Result = measured.run(folder, **sizes)
+    return result
 
-        repeat = ingest.DEFAULT_REPEAT if arguments.repeat is None else arguments.repeat
-        if repeat < 1:
-            raise UsageError("--repeat is too small: give at least 1.")
-        return ingest.run(
-            folder, rows=arguments.rows or ingest.DEFAULT_ROWS, repeat=repeat, peers=arguments.peers,
-            profile=arguments.profile,
-        )  # fmt: skip
-    if arguments.name == "gate" and not arguments.profile:
-        from benchmarks import gate  # noqa: PLC0415
 
-        repeat = gate.DEFAULT_REPEAT if arguments.repeat is None else arguments.repeat
-        if repeat < 1:
-            raise UsageError("--repeat is too small: give at least 1.")
-        return gate.run(folder, rows=arguments.rows or gate.DEFAULT_ROWS, repeat=repeat)
-    if arguments.name == "query" and arguments.rows is None and not arguments.profile:
-        from benchmarks import query  # noqa: PLC0415
-
-        repeat = query.DEFAULT_REPEAT if arguments.repeat is None else arguments.repeat
-        if repeat < 1:
-            raise UsageError("--repeat is too small: give at least 1.")
-        return query.run(folder, repeat=repeat)
-    if arguments.repeat is not None or arguments.profile:
-        raise UsageError(f"{arguments.name} runs each size once: leave --repeat and --profile out.")
-    if arguments.name == "publish":
-        from benchmarks import publish  # noqa: PLC0415
-
-        return publish.run(folder, months=arguments.rows or publish.DEFAULT_MONTHS)
-    if arguments.name == "dbt-in-airflow":
-        from benchmarks import dbt_in_airflow  # noqa: PLC0415
-
-        return dbt_in_airflow.run(folder, models=arguments.rows)
-    if arguments.name == "tax-match":
-        from benchmarks import tax_match  # noqa: PLC0415
-
-        return tax_match.run(folder, codes=arguments.rows or tax_match.DEFAULT_CODES, peers=arguments.peers)
-    from benchmarks import ingest_memory  # noqa: PLC0415
-
-    return ingest_memory.run(folder, rows=arguments.rows or ingest_memory.DEFAULT_ROWS)
+def _scale(arguments: argparse.Namespace, usual: float) -> float:
+    scale: float = usual if arguments.scale is None else arguments.scale
+    if not 0 < scale <= 1:
+        raise UsageError("--scale is a share of the country: give more than 0 and at most 1.")
+    return scale
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", nargs="?")
     parser.add_argument("--rows", type=int)
     parser.add_argument("--repeat", type=int)
+    parser.add_argument("--scale", type=float)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--profile", action="store_true")

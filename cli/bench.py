@@ -17,13 +17,16 @@ def bench(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Without it the benchmarks are listed.")] = None,
     rows: Annotated[int | None, typer.Option(help="Rows to measure with; each benchmark has its own default.")] = None,
     repeat: Annotated[int | None, typer.Option(help="How often floor and warehouse run in turn.")] = None,
+    scale: Annotated[float | None, typer.Option(help="orchestrate: the share of the country that reports.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON here as well.")] = None,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Run dlt and pandas in the same run.")] = True,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time of a load goes.")] = False,
 ) -> None:
     """Measure the warehouse beside a floor and its peers, in a warehouse of its own under VSS_HOME/bench."""
     arguments = [] if name is None else [name]
-    for option, value in (("--rows", rows), ("--repeat", repeat), ("--json", json_file and json_file.absolute())):
+    for option, value in (
+        ("--rows", rows), ("--repeat", repeat), ("--scale", scale), ("--json", json_file and json_file.absolute()),
+    ):  # fmt: skip
         if value is not None:
             arguments += [option, str(value)]
     arguments += ["--peers" if peers else "--no-peers", *(["--profile"] if profile else [])]

@@ -30,6 +30,7 @@ HOMES = {
     "tracing": ("trace",),
     "reviewing": ("review",),
     "keys": ("keys",),
+    "identifying": ("identify", "erase"),
     "bench": ("bench",),
     "keeping": ("backup", "restore"),
 }

@@ -361,11 +361,15 @@ def _write_for(settings: Settings, entry: _Entry, others: Sequence[_Entry], *, n
 
 
 def _may_be_opened(entry: _Entry, load: Mapping[str, Any]) -> bool:
-    """Whether a file is a workbook that was read: one that was refused as such is not opened a second time."""
+    """Whether a file is a workbook that was read, and names nobody who was erased.
+
+    One that was refused as such is not opened a second time.
+    """
     files = (entry.row["manifest"] or {}).get("files", ())
     is_workbook = any(file["feed"] == load["feed"] and file.get("format") == "xlsx" for file in files)
     codes = {error["code"] for error in entry.row["errors"] if error["file"] == load["file"]}
-    return is_workbook and load["sha256"] is not None and not codes & _NOT_TO_OPEN
+    is_withheld = load["withheld_at"] is not None
+    return is_workbook and load["sha256"] is not None and not is_withheld and not codes & _NOT_TO_OPEN
 
 
 def _write_workbook(

@@ -103,7 +103,10 @@ _PUBLICATION = Shown(
         "kind": ("text", "build, or rollback to an earlier publication."),
         "completeness": ("text", "How many of the senders expected are in, and who is missing."),
         "freshness": ("text", "One plain sentence on how fresh the figures are."),
-        "changes": ("text", "Which slices changed against the publication before."),
+        "changes": (
+            "text",
+            "Which slices changed against the publication before. For headquarters; a province's reader sees null.",
+        ),
         "is_shown": ("boolean", "Whether this is what the session reads now."),
     },
 )

@@ -25,7 +25,7 @@ _PREDICATE = (
     "((select sc.is_national from ops.scope as sc where sc.role_name = current_user)"
     " or {column} = any ((select sc.provinces from ops.scope as sc where sc.role_name = current_user)::text[]))"
 )
-_PUBLICATION_VIEW = "3"
+_PUBLICATION_VIEW = "4"
 """Raised with every change of the view bi.publication."""
 # a relation without a province is everybody's, as long as the role stands in ops.scope
 _ANY_SCOPE = "exists (select from ops.scope as sc where sc.role_name = current_user)"
@@ -163,7 +163,10 @@ def _publication_view(connection: Connection, settings: Settings, patience: floa
     view = sql.Identifier("bi", "publication")
     create = sql.SQL(
         "create or replace view {} with (security_barrier) as"
-        " select p.publication_id, p.published_at, p.status, p.kind, p.completeness, p.freshness, p.changes,"
+        " select p.publication_id, p.published_at, p.status, p.kind, p.completeness, p.freshness,"
+        # it names what others sent, and counts the rows
+        " case when (select sc.is_national from ops.scope as sc where sc.role_name = current_user) then p.changes end"
+        " as changes,"
         " p.publication_id = ops.shown_publication(false) as is_shown"
         " from ops.publication as p"
         " where p.publication_id between 1 and (select ops.shown_publication(current_user = 'vss_publisher'))"
@@ -182,7 +185,8 @@ def _publication_view(connection: Connection, settings: Settings, patience: floa
         "kind": "build, or rollback to an earlier publication.",
         "completeness": "How many of the senders expected are in, and who is missing.",
         "freshness": "One plain sentence on how fresh the figures are.",
-        "changes": "Which slices changed against the publication before.",
+        "changes": "Which slices changed against the publication before."
+        " For headquarters; a province's reader sees null.",
         "is_shown": "Whether this is what the session reads now.",
     }
     for column, text in comments.items():

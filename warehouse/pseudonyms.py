@@ -17,21 +17,29 @@ from warehouse.settings import Settings
 
 _KEY = "(select s.value from vault.secret as s where s.name = 'pseudonym')"
 # before persons' numbers became tax codes (July 2025) a household had one of ten digits: its name gives it away
-_IS_HOUSEHOLD_CODE = "(length(r.tax_code) = 12 or r.name ~* '^[[:space:]]*(hộ kinh doanh|hộ kd|hkd)')"
+_IS_HOUSEHOLD_CODE = "vault.is_household_listed(r.tax_code, r.name)"
 _IS_HOUSEHOLD = "(r.unit_type = 'household' or length(r.tax_code) = 12)"
 _TAX_CODE = f"case when length(r.tax_code) = 12 then 'P-' || vault.pseudonym({_KEY}, r.tax_code) else r.tax_code end"
 # of a household business the name is its owner's; the token lets two mentions of one be told apart from another
-_HOUSEHOLD_NAME = f"'Hộ kinh doanh ' || left(vault.pseudonym({_KEY}, coalesce(r.tax_code, r.name))::text, 8)"
+_HOUSEHOLD_NAME = (
+    "case when r.name ~ '^Hộ kinh doanh [0-9a-f]{8}$' then r.name"
+    f" else vault.household_name(vault.pseudonym({_KEY}, coalesce(r.tax_code, r.name))) end"
+)
 
 
 @dataclass(frozen=True)
 class Masked:
-    """How one identified table is shown: columns left out, columns replaced, columns added."""
+    """How one identified table is shown: columns left out, columns replaced, columns added.
+
+    `erasable` are the columns that an erasure overwrites (vault.overwrite): a number by P- and its key, which the view
+    takes as it stands, so that an erased person's rows are shown as before.
+    """
 
     view: str
     left_out: frozenset[str] = frozenset()
     replaced: dict[str, str] = field(default_factory=dict)
     added: dict[str, str] = field(default_factory=dict)
+    erasable: tuple[str, ...] = ()
 
 
 MASKED = {
@@ -39,9 +47,13 @@ MASKED = {
         view="participant_pseudonym",
         left_out=frozenset({"si_number", "personal_id", "full_name", "birth_date"}),
         added={
-            "participant_key": f"vault.pseudonym({_KEY}, r.si_number)",
+            "participant_key": (
+                "case when r.si_number like 'P-%' then substr(r.si_number, 3)::uuid"
+                f" else vault.pseudonym({_KEY}, r.si_number) end"
+            ),
             "birth_year": "left(r.birth_date, 4)::integer",
         },
+        erasable=("si_number", "personal_id", "full_name", "birth_date"),
     ),
     "employers": Masked(
         view="employer_pseudonym",
@@ -50,15 +62,17 @@ MASKED = {
             "tax_code": _TAX_CODE,
             "address": f"case when {_IS_HOUSEHOLD} then null else r.address end",
         },
+        erasable=("name", "tax_code", "address"),
     ),
     "contributions": Masked(
         view="contribution_pseudonym",
         replaced={
             "payer_code": (
-                f"case when r.payer_kind = 'person' then 'P-' || vault.pseudonym({_KEY}, r.payer_code)"
-                " else r.payer_code end"
+                "case when r.payer_kind = 'person' and r.payer_code !~ '^P-[0-9a-f]{8}-'"
+                f" then 'P-' || vault.pseudonym({_KEY}, r.payer_code) else r.payer_code end"
             )
         },
+        erasable=("payer_code",),
     ),
     "tax_employers": Masked(
         view="tax_employer_pseudonym",
@@ -67,6 +81,7 @@ MASKED = {
             "tax_code": _TAX_CODE,
             "address": f"case when {_IS_HOUSEHOLD_CODE} then null else r.address end",
         },
+        erasable=("name", "tax_code", "address"),
     ),
 }
 
@@ -79,7 +94,8 @@ def ensure_views(settings: Settings) -> None:
             name = sql.Identifier("raw", table)
             connection.execute(sql.SQL("grant select, insert, delete on {} to vss_loader").format(name))
             if table in MASKED:
-                connection.execute(sql.SQL("grant select on {} to vss_vault").format(name))
+                erasable = sql.SQL(", ").join(map(sql.Identifier, MASKED[table].erasable))
+                connection.execute(sql.SQL("grant select, update ({}) on {} to vss_vault").format(erasable, name))
                 _replace_view(connection, table, MASKED[table])
             else:
                 connection.execute(sql.SQL("grant select on {} to vss_transformer, vss_engineer").format(name))

@@ -16,13 +16,15 @@ LOADER = "vss_loader"
 TRANSFORMER = "vss_transformer"
 PUBLISHER = "vss_publisher"
 ENGINEER = "vss_engineer"
+OFFICER = "vss_officer"
 VAULT = "vss_vault"
 READER = "vss_reader"
 READER_BASE = "vss_reader_base"
 READER_DETAIL = "vss_reader_detail"
 
-_LOGINS = (MIGRATOR, LOADER, TRANSFORMER, PUBLISHER, ENGINEER, READER)
+_LOGINS = (MIGRATOR, LOADER, TRANSFORMER, PUBLISHER, ENGINEER, OFFICER, READER)
 _GROUPS = (VAULT, READER_BASE, READER_DETAIL)
+_BEHIND_BI = (MIGRATOR, LOADER, TRANSFORMER, PUBLISHER, ENGINEER, VAULT)
 # the migrator makes the other rooms' schemas as their owners; it inherits nothing from them
 _OWNERS = (VAULT, TRANSFORMER, PUBLISHER)
 
@@ -79,6 +81,48 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
         admin.execute(
             sql.SQL("alter role {} set statement_timeout = {}").format(sql.Identifier(role), sql.Literal(timeout))
         )
+    if admin.info.parameter_status("is_superuser") == "on":
+        _close_side_doors(admin)
+
+
+# what PostgreSQL lets everybody do, and a reader of one province must not: ask how many rows each table has and gained,
+# take locks that a night waits for, make objects that fill the disk
+_SIDE_DOORS = """
+do $$
+declare
+    door record;
+begin
+    for door in
+        select format('function %s', p.oid::regprocedure) as named, 'execute' as right_to, 'function' as kind, p.oid
+        from pg_proc p
+        where p.pronamespace = 'pg_catalog'::regnamespace and (
+            p.proname ~ '^pg_stat_get_(db_|xact_)*(tuples|live_tuples|dead_tuples|blocks|mod_since|ins_since)'
+            or p.proname ~ '^pg_(try_)?advisory_' or p.proname ~ '^lo_(creat|create|from_bytea|put|unlink)$'
+            or p.proname = 'lowrite'
+        )
+        union all
+        select format('table %s', c.oid::regclass), 'select', 'table', c.oid
+        from pg_class c
+        where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'v' and (
+            c.relname ~ '^pg_stat(io)?_(xact_)?(all|user|sys)_(tables|indexes|sequences)$'
+            or c.relname in ('pg_stat_database', 'pg_stat_wal', 'pg_stat_io')
+        )
+    loop
+        if door.kind = 'function' and has_function_privilege('public', door.oid, 'execute')
+           or door.kind = 'table' and has_table_privilege('public', door.oid, 'select')
+        then
+            execute format('revoke all on %s from public', door.named);
+            execute format('grant %s on %s to ROLES', door.right_to, door.named);
+        end if;
+    end loop;
+end $$
+"""
+
+
+def _close_side_doors(admin: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Take from everybody, in this database, what none but the warehouse's own roles need; for a superuser only."""
+    granted = sql.SQL(", ").join(map(sql.Identifier, _BEHIND_BI)).as_string(admin)
+    admin.execute(_SIDE_DOORS.replace("ROLES", granted).encode())
 
 
 def can_log_in(admin: psycopg.Connection[tuple[object, ...]], role: str, word: str) -> bool:

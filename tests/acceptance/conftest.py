@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import canary
 import pytest
 from builders import stop_and_remove
 from demo_warehouse import Demo
@@ -23,6 +24,7 @@ def demo() -> Iterator[Demo]:
     try:
         made.vss("migrate")
         made.vss("synth", "--demo", "--out", str(made.inbox))
+        canary.plant(made.inbox)
         made.vss("nightly", "--inbox", str(made.inbox), expect=3)
         yield made
     finally:

@@ -7,6 +7,7 @@ import threading
 
 import psycopg
 import pytest
+from access import access_of, changed
 from demo_warehouse import Demo
 
 from warehouse import roles
@@ -63,11 +64,13 @@ def second_print(demo: Demo, corrected: int) -> dict[tuple[str, str], tuple[int,
 @pytest.fixture(scope="module")
 def corrected(demo: Demo, first_print: object, tmp_path_factory: pytest.TempPathFactory) -> int:
     """The publication after a correction of one small province, landed after the demo."""
+    access = access_of(Settings(home=demo.home))
     inbox = tmp_path_factory.mktemp("correction")
     demo.vss("synth", "--correction", "--out", str(inbox))
     demo.vss("ingest", "--inbox", str(inbox))
     demo.vss("build")
     demo.vss("publish")
+    assert changed(access, access_of(Settings(home=demo.home))) == []
     return demo.publication()
 
 
@@ -131,9 +134,12 @@ def test_a_full_refresh_leaves_every_publication_readable_as_it_was(
             " where relnamespace in ('marts'::regnamespace, 'bi'::regnamespace) order by 1"
         ).fetchall()
 
+    access = access_of(Settings(home=demo.home))
+
     demo.vss("build", "--full-refresh")
     demo.vss("publish")
 
+    assert changed(access, access_of(Settings(home=demo.home))) == []
     with psycopg.connect(role_url(Settings(home=demo.home), roles.TRANSFORMER)) as connection:
         again = connection.execute(
             "select relname, oid from pg_class"

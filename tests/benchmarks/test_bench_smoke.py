@@ -39,12 +39,12 @@ def bench_warehouse() -> Iterator[Settings]:
     folder.rmdir()
 
 
-def vss(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def vss(home: Path, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
     """Run `vss` with nothing in its environment but a home."""
     return subprocess.run(
         [sys.executable, "-c", "from cli.main import main; main()", *arguments],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "VSS_HOME": str(home)},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False,
     )  # fmt: skip
 
 
@@ -92,9 +92,28 @@ def test_the_query_benchmark_asks_every_question_of_the_guide() -> None:
     assert all(text.lstrip().startswith(("select", "with", "--")) for text in asked.values())
 
 
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+def test_the_orchestrate_benchmark_takes_the_same_nights_under_a_scheduler_and_without(home: Path) -> None:
+    done = vss(home, "bench", "orchestrate", "--scale", "0.00002", "--repeat", "1", seconds=2400)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((home / "bench" / "orchestrate.json").read_text(encoding="utf-8"))
+    alone, scheduled = found["ways"]
+    assert [len(way["seconds"]) for way in (alone, scheduled)] == [1, 1]
+    assert found["facts"]["times"] == pytest.approx(scheduled["median_seconds"] / alone["median_seconds"], rel=0.01)
+    steps = {"discover", "load and gate", "build", "audit", "publish", "report"}
+    assert found["facts"]["stages_with"][0].keys() == found["facts"]["stages_without"][0].keys() == steps
+    (tasks,) = found["facts"]["tasks_with"]
+    assert (tasks["batches"], len(tasks["tasks"])) == (8, 6)
+    assert 0 < tasks["no_task"] < tasks["run"]
+    assert list((home / "bench").glob("run-*")) == list((home / "bench").glob("orchestrate-inbox")) == []
+
+
 def test_without_a_name_the_benchmarks_are_listed_and_an_unknown_name_is_wrong_usage(home: Path) -> None:
     listed = vss(home, "bench")
-    known = ["ingest", "ingest-memory", "gate", "publish", "query", "tax-match"]
+    known = [
+        "ingest", "ingest-memory", "gate", "publish", "dbt-in-airflow", "query", "orchestrate", "tax-match",
+    ]  # fmt: skip
     assert [line.split()[0] for line in listed.stdout.splitlines()] == known
     unknown = vss(home, "bench", "nothing")
     assert unknown.returncode == 2
