@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+SUPERSET := .venv-superset
 BIN := $(VENV)/bin
 VSS := $(BIN)/vss
 READY := $(VENV)/ready
@@ -9,10 +10,11 @@ HOME_OF_RUNS := $(or $(VSS_HOME),var)
 DEMO := $(HOME_OF_RUNS)/demo_inbox
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-long lint lint-python lint-sql lint-dbt docs bench up down clean lock
+.PHONY: help setup demo test test-long lint lint-python lint-sql lint-dbt docs bench up down clean lock \
+    superset superset-venv superset-up superset-stop superset-lock
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: $(READY) ## install everything into .venv
 
@@ -33,7 +35,7 @@ demo: $(READY) ## land the demo submissions, run the night in Airflow, publish, 
 test: $(READY) lint ## lint, unit, integration (real PostgreSQL), dbt, DAG and end-to-end tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 20
 
-test-long: $(READY) ## what takes minutes: properties and fuzzing with many inputs (marker long)
+test-long: $(READY) $(SUPERSET)/ready ## what takes minutes: properties and fuzzing with many inputs (marker long)
 	$(BIN)/python -m pytest -m long
 
 lint: lint-python lint-dbt lint-sql ## ruff, mypy, dbt-bouncer, dbt-score, sqlfluff
@@ -72,7 +74,28 @@ up: $(READY) ## run everything until make down: Airflow with the schedule on, it
 down: ## stop what runs: Airflow, the pages, the embedded server
 	$(VSS) down
 
+superset: $(SUPERSET)/ready $(READY) ## Superset in .venv-superset: metadata, admin and the five dashboards; safe to repeat
+	$(VSS) dashboards prepare
+
+superset-venv: $(SUPERSET)/ready ## install Superset into .venv-superset, apart from everything else
+
+$(SUPERSET)/ready: reporting/superset/requirements.lock
+	$(PYTHON) -m venv $(SUPERSET)
+	$(SUPERSET)/bin/python -m pip install --quiet --no-deps --require-hashes -r reporting/superset/requirements.lock
+	touch $@
+
+superset-up: $(READY) ## run Superset until make superset-stop, on 127.0.0.1
+	$(VSS) dashboards up
+
+superset-stop: ## stop Superset
+	$(VSS) dashboards stop
+
+superset-lock: ## resolve reporting/superset/requirements.in anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make superset-lock" reporting/superset/requirements.in -o reporting/superset/requirements.lock
+
 clean: ## stop the server and remove everything a run leaves behind
+	-$(VSS) dashboards stop
 	-$(VSS) down
 	rm -rf "$$(readlink -f $(HOME_OF_RUNS)/postgres)" $(HOME_OF_RUNS)
 

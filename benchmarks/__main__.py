@@ -7,7 +7,9 @@ import datetime as dt
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.results import Result, keep, table
 from warehouse.errors import UsageError, VssError
@@ -61,7 +63,7 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
             raise UsageError(f"--{option} is too small: give at least 1.")
     # a benchmark brings only what it measures with
     measured = importlib.import_module(f"benchmarks.{arguments.name.replace('-', '_')}")
-    sizes = {
+    size_of: dict[str, Callable[[], dict[str, Any]]] = {
         "ingest": lambda: {
             "rows": arguments.rows or measured.DEFAULT_ROWS, "peers": arguments.peers, "profile": arguments.profile
         },
@@ -72,7 +74,8 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
         "query": dict,
         "orchestrate": lambda: {"scale": _scale(arguments, measured.DEFAULT_SCALE)},
         "tax-match": lambda: {"codes": arguments.rows or measured.DEFAULT_CODES, "peers": arguments.peers},
-    }[arguments.name]()  # fmt: skip
+    }  # fmt: skip
+    sizes = size_of[arguments.name]()
     if arguments.name in _TAKERS["repeat"]:
         sizes["repeat"] = arguments.repeat or measured.DEFAULT_REPEAT
     result: Result = measured.run(folder, **sizes)

@@ -64,10 +64,10 @@ def _own_schema() -> str:
 
 
 def down() -> None:
-    """Stop what runs for this VSS_HOME: Airflow and the pages of `vss up`, and the embedded server."""
-    from cli import stack
+    """Stop what runs for this VSS_HOME: Airflow and the pages of `vss up`, Superset, and the embedded server."""
+    from cli import dashboards, stack
 
-    stopped = [stack.stop(settings()), server.stop(settings())]
+    stopped = [stack.stop(settings()), dashboards.stop_running(settings()), server.stop(settings())]
     print("Stopped." if any(stopped) else "It was not running.")
 
 

@@ -26,6 +26,7 @@ HOMES = {
     "nights": ("nightly",),
     "backfilling": ("replay", "backfill"),
     "stack": ("up",),
+    "dashboards": ("dashboards",),
     "reading": ("as-of", "diff", "report", "headline"),
     "tracing": ("trace",),
     "reviewing": ("review",),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import logging
+import logging.handlers
 import os
 import re
 import signal
@@ -141,7 +143,28 @@ def scheduler() -> None:
         with contextlib.suppress(OSError):
             if b"<idle>" in Path(f"/proc/{orphan}/cmdline").read_bytes():
                 os.kill(orphan, signal.SIGKILL)
+    _log_through(_folder(settings()) / "logs" / "tasks.log")
     os.execv(sys.executable, [sys.executable, "-m", "airflow", "scheduler", "--skip-serve-logs"])  # noqa: S606
+
+
+def _log_through(file: Path) -> None:
+    """Write what this process and its workers say by a process of its own, which ends with the last of them.
+
+    The supervisor's pipe ends with the scheduler: a worker that outlives it would fail at its next line.
+    """
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        os.close(writing)
+        handler = logging.handlers.RotatingFileHandler(file, maxBytes=10_000_000, backupCount=5, encoding="utf-8")
+        with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                handler.emit(logging.makeLogRecord({"msg": line.rstrip("\n")}))
+        os._exit(0)
+    os.close(reading)
+    for descriptor in (1, 2):
+        os.dup2(writing, descriptor)
+    os.close(writing)
 
 
 def _orphans(configured: Settings) -> list[int]:
@@ -197,6 +220,11 @@ def _environment(configured: Settings, ports: Ports) -> Mapping[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(configured)),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        # an API server that begins, or begins again, is waited for instead of failing the task that asks it
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "15",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+        "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "20",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -359,7 +359,9 @@ def _why(row: Mapping[str, Any]) -> str:
     if row["success"]:
         return "nothing to judge" if row["evaluated"] == 0 else reason
     counts = [] if row["unexpected"] is None else [f"{row['unexpected']:,} of {row['evaluated']:,}"]
-    figures = ["; ".join(_figure(one)) for one in details.get("figures", [])]
+    told = details.get("figures", [])
+    # gate 2 keeps its figures as a sentence, gate 1 as a list
+    figures = [told] if isinstance(told, str) else ["; ".join(_figure(one)) for one in told]
     parts = [*counts, *filter(None, [str(details.get("why", "")), reason]), *figures]
     return "; ".join(parts)
 

@@ -11,10 +11,16 @@ from night import arrivals, journal, publishing
 from night.journal import GOOD, Node, stage
 from night.passing import LoadsLostError
 from night.readiness import ensure_ready
+from warehouse.errors import VssError
 from warehouse.settings import Settings, settings
 
 _BATCH = 8
 _NODES_TOLD = 20
+_BROKE, _GATE_FAILED = 1, 5
+
+
+class RunFailedError(VssError):
+    """A stage of the run failed, as the ledger has it."""
 
 
 def discover(*, run_id: str, inbox: str | None, date: str | None) -> list[list[str]]:
@@ -114,7 +120,11 @@ def publish(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
 
 
 def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
-    """Write the morning report, then tell senders and operations what the run leaves to be told; returns its path."""
+    """Write the morning report, then tell senders and operations what the run leaves to be told; returns its path.
+
+    Raises RunFailedError afterwards if a stage of the run failed: this is the last task, and what it becomes the run
+    becomes, in Airflow's pages as in the ledger.
+    """
     from expectations.data_docs import render
     from night import dbt_runs
     from reporting.morning import write_report
@@ -123,9 +133,14 @@ def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
     try:
         with stage(configured, run_id, "report"):
             render(configured)
-            return str(write_report(configured, manifest=dbt_runs.manifest_path(configured)))
+            written = write_report(configured, manifest=dbt_runs.manifest_path(configured))
     finally:
         tell(run_id=run_id, inbox=inbox, date=date)
+    if journal.exit_code(configured, run_id) in (_BROKE, _GATE_FAILED):
+        raise RunFailedError(
+            "The report is written and everybody is told; a stage of the run failed: `vss status --night` names it."
+        )
+    return str(written)
 
 
 def tell(*, run_id: str, inbox: str | None, date: str | None) -> int:
