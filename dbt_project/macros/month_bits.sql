@@ -38,3 +38,37 @@
 {% macro months_in(bits) -%}
     bit_count(({{ bits }})::bit(12))
 {%- endmacro %}
+
+
+{#
+    As bits: the months of which some territories of one province of today have sent `months`. In each, whichever of them
+    was in force has; where none was, everybody that covers the ground. Aggregates `calendar` (int_calendar__tax_year) of
+    those territories, joined to `province_year` (months_sent_by_provinces).
+#}
+{% macro months_sent(months) -%}
+    bit_and(calendar.{{ months }} | ({{ whole_year() }} - calendar.months_in_force))
+    & (bit_or(calendar.months_in_force) | max(province_year.{{ months }}))
+{%- endmacro %}
+
+
+{# the select of `province_year`: per tax year and province of today the months of which every territory in force has sent #}
+{% macro months_sent_by_provinces() -%}
+    select
+        tax_year,
+        current_province_code,
+        bit_or(months_in_force)
+        & bit_and(months_published | ({{ whole_year() }} - months_in_force)) as months_published,
+        bit_or(months_in_force)
+        & bit_and(months_of_arrears | ({{ whole_year() }} - months_in_force)) as months_of_arrears
+    from calendar
+    group by tax_year, current_province_code
+{%- endmacro %}
+
+
+{# the first day of the last of some months of a year, the highest bit; null without any #}
+{% macro last_month(bits, year) -%}
+    case
+        when {{ bits }} > 0
+            then make_date({{ year }}, length(ltrim(({{ bits }})::bit(12)::text, '0')), 1)
+    end
+{%- endmacro %}

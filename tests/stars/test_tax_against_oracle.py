@@ -22,7 +22,7 @@ COMPARED = [
     "match_class", "match_rule", "unit_count", "tax_code_count", "province_code", "current_province_code", "tax_status",
     "tax_status_date", "supplement_no", "industry_code", "employees_paid", "employees_tax", "employees_si",
     "employees_si_december", "employees_si_distinct", "months_used", "employee_gap", "income_paid_vnd",
-    "wage_base_vnd", "wage_gap_vnd", "arrears_vnd", "overdue_vnd", "arrears_month", "has_arrears", "owing_units",
+    "wage_base_vnd", "wage_gap_vnd", "arrears_vnd", "overdue_vnd", "arrears_month", "has_arrears",
     "is_under_declared", "is_cit_finalised", "cit_filing_date", "is_not_registered", "as_of_date",
 ]  # fmt: skip
 
@@ -126,22 +126,8 @@ def _shown(world: World, publication: int) -> pl.DataFrame:
         if one.feed == "tax_employers"
     )
     shown = world.shown("fct_tax_match", publication).rename({"tax_code": "shown_tax_code"})
-    units = _units(world, publication)
-    named = units.select(
-        pl.col("employer_id").cast(pl.String), owing=pl.concat_str("territory_key", "si_unit_code", separator=" ")
-    ).unique()
-    owing = (
-        shown.filter(pl.col("owing_employer_ids").is_not_null())
-        .select("owing_employer_ids", employer_id=pl.col("owing_employer_ids").str.split(", "))
-        .unique("owing_employer_ids")
-        .explode("employer_id")
-        .join(named, on="employer_id", how="left", validate="m:1")
-        .group_by("owing_employer_ids")
-        .agg(owing_units=pl.col("owing").sort().str.join(", ", ignore_nulls=False))
-    )
     return (
-        shown.join(units.drop("employer_id"), on="employer_key", how="left", validate="m:1")
-        .join(owing, on="owing_employer_ids", how="left", validate="m:1")
+        shown.join(_units(world, publication).drop("employer_id"), on="employer_key", how="left", validate="m:1")
         .join(sent, on=["submission_id", "row_no"], how="left", validate="m:1")
         .with_columns(tax_code=pl.coalesce("sent_tax_code", "shown_tax_code"))
     )
@@ -401,10 +387,6 @@ def test_arrears_are_those_of_the_last_month_for_which_the_units_province_sent_t
     assert found[code(47)] == (december, 0, 0, False)
     assert found[code(48)] == (december, 3_000_000, 1_000_000, False)
     assert found[code(49)] == (december, 6_000_000, 5_000_000, True)
-    # it is not the one that stands for the code, the one with most persons
-    owing = {row["tax_code"]: (row["si_unit_code"], row["owing_units"]) for row in rows.iter_rows(named=True)}
-    assert owing[code(49)] == ("TXM10", "63-01 TXM11")
-    assert owing[code(50)] == ("TXM12", "63-46 TXM13")
     # no unit: nothing is owed
     assert found[code(20)] == (None, 0, 0, False)
 

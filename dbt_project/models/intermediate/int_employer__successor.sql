@@ -14,6 +14,7 @@ last_version as (
         employer_id,
         si_unit_code,
         tax_code,
+        name,
         territory_key,
         current_province_code
     from employer
@@ -46,7 +47,8 @@ possible as (
         living.employer_id as successor_id,
         living.si_unit_code,
         1 as rung,
-        former.si_unit_code = living.si_unit_code as is_same_code
+        former.si_unit_code = living.si_unit_code as is_same_code,
+        (former.name = living.name) is true as is_same_name
     from former
     inner join living
         on
@@ -58,7 +60,8 @@ possible as (
         living.employer_id as successor_id,
         living.si_unit_code,
         2 as rung,
-        true as is_same_code
+        true as is_same_code,
+        (former.name = living.name) is true as is_same_name
     from former
     inner join living
         on
@@ -72,7 +75,7 @@ final as (
         employer_id,
         successor_id
     from possible
-    order by employer_id asc, rung asc, is_same_code desc, si_unit_code asc
+    order by employer_id asc, rung asc, is_same_code desc, is_same_name desc, si_unit_code asc
 )
 
 select * from final

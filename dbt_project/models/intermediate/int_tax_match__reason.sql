@@ -7,6 +7,10 @@ registered as (
     select * from {{ ref('int_tax_match__registered') }}
 ),
 
+owing as (
+    select * from {{ ref('int_tax_match__owing') }}
+),
+
 input as (
     select * from {{ source('ops', 'input') }}
 ),
@@ -58,19 +62,11 @@ final as (
         judged.cit_filing_date,
         judged.as_of_date,
         judged.is_not_registered and registered.tax_code is null as is_not_registered,
-        -- the units that owe, of a code that finalised: who is to be visited for it
-        case
-            when judged.is_cit_finalised
-                then string_to_array(judged.owing_employer_ids, ', ')::uuid[]
-        end as finalised_owing_employer_ids,
         -- R18: did not pay or did not fully pay, but still finalised. What the code's other units
         -- owe is no reason to visit the one that stands for them
         judged.is_cit_finalised
         and (
-            coalesce(
-                judged.employer_id::text = any(string_to_array(judged.owing_employer_ids, ', ')),
-                false
-            )
+            owing.employer_id is not null
             or coalesce(judged.is_under_declared, false)
             or judged.is_not_registered
         ) as is_cit_finalised_si_unpaid,
@@ -78,6 +74,12 @@ final as (
         coalesce(judged.is_under_declared, false) and not judged.is_not_registered
             as is_under_declared
     from judged
+    -- one row a tax year, code and unit: cannot fan out
+    left join owing
+        on
+            judged.tax_year = owing.tax_year
+            and judged.tax_code = owing.tax_code
+            and judged.employer_id = owing.employer_id
     -- one row a tax year and code: cannot fan out
     left join registered
         on

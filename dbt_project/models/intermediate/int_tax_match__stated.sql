@@ -13,6 +13,10 @@ registered as (
     select * from {{ ref('int_tax_match__registered') }}
 ),
 
+owing as (
+    select * from {{ ref('int_tax_match__owing') }}
+),
+
 threshold as (
     select * from {{ ref('tax_match_threshold') }}
 ),
@@ -31,7 +35,6 @@ compared as (
         tax_employer.is_cit_finalised,
         tax_employer.employees_with_contract as employees_tax,
         tax_employer.employees_with_contract - round(tax_match.employees_si) as employee_gap,
-        string_to_array(tax_match.owing_employer_ids, ', ')::uuid[] as owing_employer_ids,
         tax_match.employer_id is null and tax_employer.employees_paid > 0 as is_not_registered,
         -- nobody is there by this row, or by what became of the units; a similar name is no proof
         {{ is_closed_for_tax('tax_employer.status') }}
@@ -80,24 +83,30 @@ judged as (
 
 final as (
     select
-        tax_year,
-        tax_code,
-        as_of_date,
-        supplement_no,
-        month,
-        row_no,
-        employer_id,
-        registered_month,
-        is_not_registered and not is_no_reason as is_not_registered,
-        is_under_declared and not is_no_reason as is_under_declared,
-        is_cit_finalised
-        and not is_no_reason
+        judged.tax_year,
+        judged.tax_code,
+        judged.as_of_date,
+        judged.supplement_no,
+        judged.month,
+        judged.row_no,
+        judged.employer_id,
+        judged.registered_month,
+        judged.is_not_registered and not judged.is_no_reason as is_not_registered,
+        judged.is_under_declared and not judged.is_no_reason as is_under_declared,
+        judged.is_cit_finalised
+        and not judged.is_no_reason
         and (
-            coalesce(employer_id = any(owing_employer_ids), false)
-            or is_under_declared
-            or is_not_registered
+            owing.employer_id is not null
+            or judged.is_under_declared
+            or judged.is_not_registered
         ) as is_cit_finalised_si_unpaid
     from judged
+    -- one row a tax year, code and unit: cannot fan out
+    left join owing
+        on
+            judged.tax_year = owing.tax_year
+            and judged.tax_code = owing.tax_code
+            and judged.employer_id = owing.employer_id
     union all
     select
         judged.tax_year,
@@ -112,7 +121,8 @@ final as (
         false as is_under_declared,
         judged.is_cit_finalised and not judged.is_no_reason as is_cit_finalised_si_unpaid
     from judged
-    cross join lateral unnest(judged.owing_employer_ids) as owing (employer_id)
+    inner join owing
+        on judged.tax_year = owing.tax_year and judged.tax_code = owing.tax_code
     where owing.employer_id is distinct from judged.employer_id
 )
 

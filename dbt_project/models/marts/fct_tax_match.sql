@@ -34,6 +34,10 @@ calendar as (
     select * from {{ ref('int_calendar__tax_year') }}
 ),
 
+province_year as (
+    {{ months_sent_by_provinces() }}
+),
+
 threshold as (
     select * from {{ ref('tax_match_threshold') }}
 ),
@@ -121,19 +125,6 @@ subject_unit as (
     where employer_year.is_active_in_year and matched_unit.employer_id is null
 ),
 
--- months in which every territory of today's province that was in force has sent its participants
-province_year as (
-    select
-        tax_year,
-        current_province_code,
-        bit_or(months_in_force)
-        & bit_and(months_published | ({{ whole_year() }} - months_in_force)) as months,
-        bit_or(months_in_force)
-        & bit_and(months_of_arrears | ({{ whole_year() }} - months_in_force)) as months_of_arrears
-    from calendar
-    group by tax_year, current_province_code
-),
-
 -- of several provinces each must have sent the month: those whose units are matched, and where none
 -- of them was in force yet or any more, all that cover the ground
 subject_province as (
@@ -141,13 +132,8 @@ subject_province as (
         subject_unit.subject_no,
         subject_unit.tax_year,
         subject_unit.current_province_code,
-        bit_and(
-            calendar.months_published | ({{ whole_year() }} - calendar.months_in_force)
-        ) & (bit_or(calendar.months_in_force) | max(province_year.months)) as months,
-        bit_and(
-            calendar.months_of_arrears | ({{ whole_year() }} - calendar.months_in_force)
-        ) & (bit_or(calendar.months_in_force) | max(province_year.months_of_arrears))
-            as months_of_arrears
+        {{ months_sent('months_published') }} as months,
+        {{ months_sent('months_of_arrears') }} as months_of_arrears
     from subject_unit
     inner join calendar
         on
@@ -229,18 +215,12 @@ wage as (
     group by subject_no
 ),
 
--- the last month end of the year for which a province's arrears are published: the highest bit
+-- the last month end of the year for which a province's arrears are published
 arrears_month as (
     select
         subject_no,
         current_province_code,
-        case
-            when months_of_arrears > 0
-                then
-                    make_date(
-                        tax_year, length(ltrim(months_of_arrears::bit(12)::text, '0')), 1
-                    )
-        end as month
+        {{ last_month('months_of_arrears', 'tax_year') }} as month
     from subject_province
 ),
 
@@ -252,11 +232,6 @@ owed as (
         coalesce(
             bool_or(arrears.overdue_vnd > 0 and arrears.months_owed >= 1), false
         ) as has_arrears,
-        string_agg(
-            distinct arrears.employer_id::text, ', ' order by arrears.employer_id::text
-        ) filter (
-            where arrears.overdue_vnd > 0 and arrears.months_owed >= 1
-        ) as owing_employer_ids,
         max(arrears_month.month) as arrears_month,
         -- every province of the code has sent that month
         count(*) = count(arrears_month.month)
@@ -326,7 +301,8 @@ listed_province as (
         calendar.tax_year,
         calendar.territory_key,
         calendar.months_published
-        | (province_year.months & ({{ whole_year() }} - calendar.months_in_force)) as months
+        | (province_year.months_published & ({{ whole_year() }} - calendar.months_in_force))
+            as months
     from calendar
     inner join province_year
         on
@@ -392,7 +368,6 @@ compared as (
         case when owed.is_whole then owed.arrears_vnd end as arrears_vnd,
         case when owed.is_whole then owed.overdue_vnd end as overdue_vnd,
         case when owed.has_arrears or owed.is_whole then owed.has_arrears end as has_arrears,
-        owed.owing_employer_ids,
         owed.arrears_month
     from numbered_code
     full join main_unit on numbered_code.subject_no = main_unit.subject_no
@@ -504,7 +479,6 @@ final as (
         case when has_unit then overdue_vnd else 0 end::bigint as overdue_vnd,
         arrears_month,
         has_arrears_known as has_arrears,
-        owing_employer_ids,
         is_under_declared,
         is_cit_finalised,
         cit_filing_date,

@@ -23,6 +23,10 @@ matched_unit as (
     select * from {{ ref('fct_tax_match_unit') }}
 ),
 
+owing as (
+    select * from {{ ref('int_tax_match__owing') }}
+),
+
 employer as (
     select * from {{ ref('dim_employer') }}
 ),
@@ -84,26 +88,85 @@ latest_reason_row as (
     inner join latest_tax_year on tax_reason_row.tax_year = latest_tax_year.tax_year
 ),
 
--- whom a tax code is about: the unit that stands for it, and each other unit of it that owes
+last_version as (
+    select distinct on (employer_id) *
+    from employer
+    order by employer_id asc, is_inferred asc, valid_from desc
+),
+
+-- nobody is left to inspect where a unit is closed or hard to collect from
+gone as (
+    select employer_id
+    from last_version
+    where status in ('absconded', 'dissolved', 'bankrupt')
+    union
+    select employer_id
+    from unit_arrears
+    where is_hard_to_collect
+),
+
+-- each unit of a code with what it is on today's map
+unit_today as (
+    select
+        matched_unit.tax_code,
+        matched_unit.employer_id,
+        matched_unit.si_unit_code,
+        coalesce(successor.successor_id, matched_unit.employer_id) as today_id
+    from matched_unit
+    inner join latest_tax_year on matched_unit.tax_year = latest_tax_year.tax_year
+    left join successor on matched_unit.employer_id = successor.employer_id
+),
+
+-- what is the code's, and not a unit's, stands with another unit of it when the main one is gone
+stand_in as (
+    select distinct on (latest_reason_row.tax_code)
+        latest_reason_row.tax_code,
+        unit_today.employer_id
+    from latest_reason_row
+    left join successor on latest_reason_row.employer_id = successor.employer_id
+    inner join gone
+        on coalesce(successor.successor_id, latest_reason_row.employer_id) = gone.employer_id
+    inner join unit_today on latest_reason_row.tax_code = unit_today.tax_code
+    left join gone as gone_as_well on unit_today.today_id = gone_as_well.employer_id
+    where gone_as_well.employer_id is null
+    order by latest_reason_row.tax_code asc, unit_today.si_unit_code asc
+),
+
+-- whom a tax code is about: the unit that stands for it, and each unit of it that owed when the
+-- code finalised
 code_unit as (
     select
-        tax_code,
-        employer_id,
-        is_not_registered,
-        is_cit_finalised_si_unpaid,
-        is_under_declared
+        latest_reason_row.tax_code,
+        coalesce(stand_in.employer_id, latest_reason_row.employer_id) as employer_id,
+        latest_reason_row.is_not_registered,
+        latest_reason_row.is_cit_finalised_si_unpaid
+        and (
+            stand_in.employer_id is null
+            or latest_reason_row.is_under_declared
+            or latest_reason_row.is_not_registered
+        ) as is_cit_finalised_si_unpaid,
+        latest_reason_row.is_under_declared,
+        null::bigint as tax_year_overdue_vnd,
+        null::numeric as tax_year_months_owed,
+        null::date as tax_year_arrears_month
     from latest_reason_row
+    left join stand_in on latest_reason_row.tax_code = stand_in.tax_code
     union all
     select
         latest_reason_row.tax_code,
         owing.employer_id,
         false as is_not_registered,
         true as is_cit_finalised_si_unpaid,
-        false as is_under_declared
+        false as is_under_declared,
+        owing.overdue_vnd as tax_year_overdue_vnd,
+        owing.months_owed as tax_year_months_owed,
+        owing.arrears_month as tax_year_arrears_month
     from latest_reason_row
-    cross join
-        lateral unnest(latest_reason_row.finalised_owing_employer_ids) as owing (employer_id)
-    where owing.employer_id is distinct from latest_reason_row.employer_id
+    inner join owing
+        on
+            latest_reason_row.tax_year = owing.tax_year
+            and latest_reason_row.tax_code = owing.tax_code
+    where latest_reason_row.is_cit_finalised
 ),
 
 -- the unit on today's map; without one the code itself
@@ -182,6 +245,18 @@ tax_figure as (
         tax_row.tax_code asc
 ),
 
+-- what the unit owed at the end of the tax year, once, though several codes of it finalised
+tax_year_arrears as (
+    select distinct on (candidate_key)
+        candidate_key,
+        tax_year_overdue_vnd,
+        tax_year_months_owed,
+        tax_year_arrears_month
+    from code_candidate
+    where tax_year_arrears_month is not null
+    order by candidate_key asc, tax_year_arrears_month desc, tax_year_overdue_vnd desc
+),
+
 -- a reason counts once, however many tax codes of the unit give it
 found as (
     select
@@ -209,12 +284,6 @@ scored as (
         string_agg(reason, ', ' order by weight desc, reason asc) as reasons
     from found
     group by candidate_key
-),
-
-last_version as (
-    select distinct on (employer_id) *
-    from employer
-    order by employer_id asc, is_inferred asc, valid_from desc
 ),
 
 -- closed for the tax authority under every code it has: a closed branch does not close its parent
@@ -255,7 +324,6 @@ current_province as (
     group by current_province_code, latest_month
 ),
 
--- nobody is left to inspect where a unit is hard to collect from or closed
 described as (
     select
         scored.candidate_key,
@@ -292,6 +360,9 @@ described as (
                 then coalesce(unit_arrears.employees_affected, 0)
         end as employees_affected,
         tax_figure.tax_year,
+        tax_year_arrears.tax_year_arrears_month,
+        tax_year_arrears.tax_year_overdue_vnd,
+        tax_year_arrears.tax_year_months_owed,
         tax_figure.tax_code,
         tax_codes.tax_codes,
         tax_figure.employees_tax,
@@ -310,6 +381,7 @@ described as (
     -- one row a candidate, unit, territory or province of today each: none of these fans out
     left join tax_figure on scored.candidate_key = tax_figure.candidate_key
     left join tax_codes on scored.candidate_key = tax_codes.candidate_key
+    left join tax_year_arrears on scored.candidate_key = tax_year_arrears.candidate_key
     left join last_version on scored.candidate_key = last_version.employer_id::text
     left join unit_arrears on scored.candidate_key = unit_arrears.employer_id::text
     left join territory on last_version.territory_key = territory.territory_key
@@ -317,10 +389,8 @@ described as (
         on tax_figure.current_province_code = current_province.current_province_code
     left join closed_for_tax on last_version.employer_id = closed_for_tax.employer_id
     left join inspected on last_version.employer_id = inspected.employer_id
-    where
-        not coalesce(unit_arrears.is_hard_to_collect, false)
-        and coalesce(last_version.status, 'none') not in ('absconded', 'dissolved', 'bankrupt')
-        and closed_for_tax.employer_id is null
+    left join gone on last_version.employer_id = gone.employer_id
+    where gone.employer_id is null and closed_for_tax.employer_id is null
 ),
 
 -- one order for the country and within a province
@@ -369,6 +439,9 @@ final as (
         months_owed,
         employees_affected::bigint as employees_affected,
         tax_year,
+        tax_year_arrears_month,
+        tax_year_overdue_vnd,
+        tax_year_months_owed,
         tax_code,
         tax_codes,
         employees_tax,

@@ -124,16 +124,19 @@ three_months_overdue as (
 -- what was last said of each of the unit's codes before the decision: of supplements the highest,
 -- whatever came later
 known_code as (
-    select distinct on (
-        dated.territory_key, dated.case_no, dated.decision_date, stated.tax_code
-    )
+    select
         dated.territory_key,
         dated.case_no,
         dated.decision_date,
         stated.is_cit_finalised_si_unpaid,
         stated.is_under_declared,
         -- on a list of a month before the decision the unit was registered when it was visited
-        stated.is_not_registered and stated.registered_month >= dated.month as is_not_registered
+        stated.is_not_registered and stated.registered_month >= dated.month as is_not_registered,
+        rank() over (
+            partition by
+                dated.territory_key, dated.case_no, dated.decision_date, stated.tax_code
+            order by stated.supplement_no desc, stated.month desc, stated.row_no desc
+        ) as latest_first
     from stated
     left join successor on stated.employer_id = successor.employer_id
     inner join dated
@@ -141,14 +144,6 @@ known_code as (
             coalesce(successor.successor_id, stated.employer_id) = dated.unit_id
             and stated.tax_year = dated.tax_year
             and stated.as_of_date < dated.decision_date
-    order by
-        dated.territory_key asc,
-        dated.case_no asc,
-        dated.decision_date asc,
-        stated.tax_code asc,
-        stated.supplement_no desc,
-        stated.month desc,
-        stated.row_no desc
 ),
 
 unit_tax as (
@@ -160,6 +155,8 @@ unit_tax as (
         bool_or(is_under_declared) as is_under_declared,
         bool_or(is_not_registered) as is_not_registered
     from known_code
+    -- a row of a list may be said of what the unit was before the map changed, and after
+    where latest_first = 1
     group by territory_key, case_no, decision_date
 ),
 
