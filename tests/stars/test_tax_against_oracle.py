@@ -391,6 +391,31 @@ def test_arrears_are_those_of_the_last_month_for_which_the_units_province_sent_t
     assert found[code(20)] == (None, 0, 0, False)
 
 
+def test_whoever_owed_when_the_code_finalised_is_the_candidate_and_not_the_largest_unit(world: World) -> None:
+    listed = _computed(world, 1).match.filter(
+        pl.col("is_cit_finalised") & ~pl.col("match_class").is_in(["closed_or_absconded", "review"])
+    )
+    latest = listed.filter(pl.col("tax_year") == 2021)
+    owed = {name for names in latest["owing_units"].drop_nulls() for name in names.split(", ")}
+    last = world.shown("dim_employer", 1).sort("is_inferred", "valid_from", descending=[True, False])
+    status = {f"{row['territory_key']} {row['si_unit_code']}": row["status"] for row in last.iter_rows(named=True)}
+    hard = {
+        f"{row['territory_key']} {row['si_unit_code']}"
+        for row in world.shown("fct_arrears", 1).filter(pl.col("hard_to_collect")).iter_rows(named=True)
+    }
+    candidates = world.shown("rpt_inspection_candidates", 1)
+    assert set(candidates["tax_year"].drop_nulls()) == {2021}
+
+    by_arrears = candidates.filter(pl.col("tax_year_arrears_month").is_not_null())
+    shown = {f"{row['territory_key']} {row['si_unit_code']}" for row in by_arrears.iter_rows(named=True)}
+
+    assert {"63-01 TXM11", "63-46 TXM13"} <= shown <= owed
+    assert {name for name in owed - shown if status[name] == "active" and name not in hard} == set()
+    assert by_arrears["is_cit_finalised_si_unpaid"].all()
+    # the units that stand for those codes owe nothing
+    assert {"TXM10", "TXM12"} & set(candidates["si_unit_code"]) == set()
+
+
 def test_flags_keep_what_the_order_of_the_classes_hides(world: World) -> None:
     rows = _shown(world, 2).filter((pl.col("tax_year") == 2021) & pl.col("submission_id").is_not_null())
     names = ["has_arrears", "is_under_declared", "is_cit_finalised", "is_not_registered"]
