@@ -52,8 +52,16 @@ def plant(inbox: Path) -> None:
     units = inbox / SENDER / _FOLDERS[SENDER] / "employers.csv"
     rows = _read(units)
     household = next(row for row in reversed(rows) if row["unit_type"] == "household" and len(row["tax_code"]) == 12)
+    number = household["tax_code"]
     household |= dict(zip(("tax_code", "name", "address"), HOUSEHOLD, strict=True))
     _write(units, rows)
+    # the tax authority knows the same household: the figures of the demo stay what they are
+    for path in sorted(inbox.glob("tax/*/tax_employers.csv")):
+        rows = _read(path)
+        for row in rows:
+            if row["tax_code"] == number:
+                row |= dict(zip(("tax_code", "name"), HOUSEHOLD, strict=False))
+        _write(path, rows)
     refused = inbox / REJECTED_SENDER / _FOLDERS[REJECTED_SENDER] / "participants.csv"
     rows = _read(refused)
     _become(rows, rows[0], REFUSED)

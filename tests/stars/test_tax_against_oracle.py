@@ -401,7 +401,7 @@ def test_whoever_owed_when_the_code_finalised_is_the_candidate_and_not_the_large
     status = {f"{row['territory_key']} {row['si_unit_code']}": row["status"] for row in last.iter_rows(named=True)}
     hard = {
         f"{row['territory_key']} {row['si_unit_code']}"
-        for row in world.shown("fct_arrears", 1).filter(pl.col("hard_to_collect")).iter_rows(named=True)
+        for row in world.shown("fct_arrears", 1).filter(pl.col("is_hard_to_collect")).iter_rows(named=True)
     }
     candidates = world.shown("rpt_inspection_candidates", 1)
     assert set(candidates["tax_year"].drop_nulls()) == {2021}
