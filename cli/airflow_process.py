@@ -49,7 +49,12 @@ def environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Ho_Chi_Minh",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        # whatever is relative is so to the caller's folder, and tasks run in another
         "VSS_HOME": str(settings.home),
+        "VSS_INBOX": str(settings.inbox),
+        "VSS_OUTBOX": str(settings.outbox),
+        "VSS_ARCHIVE": str(settings.archive),
+        **({} if settings.alert_contacts is None else {"VSS_ALERT_CONTACTS": str(settings.alert_contacts)}),
         "SCARF_ANALYTICS": "false",
         "DO_NOT_TRACK": "1",
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import json
 import logging
 import logging.handlers
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from pydantic import SecretStr
 
 from cli import airflow_process
 from ingestion.deadlines import LOCAL
@@ -39,6 +41,8 @@ from warehouse.settings import PROJECT, Settings, settings
 USER = "admin"
 _PATIENCE = 600.0
 _BEGINNING = 30.0
+_STOP_SECONDS = 60
+"""What a part may take to end, before it is killed."""
 _HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 _SUPERVISOR = """\
 [supervisord]
@@ -60,7 +64,7 @@ startsecs=5
 startretries=20
 stopasgroup=true
 killasgroup=true
-stopwaitsecs=60
+stopwaitsecs={stop_seconds}
 redirect_stderr=true
 stdout_logfile={folder}/logs/{name}.log
 stdout_logfile_maxbytes=10MB
@@ -86,9 +90,12 @@ def up() -> None:
         configured.inbox.mkdir(exist_ok=True)
     folder = _folder(configured)
     ports = _ports(configured, folder)
+    started_otherwise = False
     if running(configured) is None:
         _start(configured, folder, ports)
         _wait(configured, ports)
+    else:
+        started_otherwise = has_other_settings(configured)
     airflow_process.ensure_pools(
         f"http://127.0.0.1:{ports.airflow}", USER, secret(configured.home / "secrets" / "airflow_admin")
     )
@@ -96,24 +103,33 @@ def up() -> None:
     print(f"Airflow:  http://127.0.0.1:{ports.airflow}  user {USER}, password in {_password_file(configured)}")
     print(f"Pages:    http://127.0.0.1:{ports.pages}  report, gate results, project")
     print(f"Logs:     {folder / 'logs'}    Stop: vss down")
+    if started_otherwise:
+        print("Settings: not those it was started with, which stay in force until `vss down` and `vss up`.")
 
 
 def stop(configured: Settings) -> bool:
     """End all parts and wait for them; False when they were not running."""
-    watch.expect_none(configured)
     pid = running(configured)
-    if pid is None:
-        return False
-    os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + 120
-    while _is_alive(pid):
-        if time.monotonic() > until:
-            raise VssError(f"Supervisor {pid} does not end: read {_folder(configured) / 'logs'}, then kill it.")
-        time.sleep(0.2)
-    for orphan in _orphans(configured):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(orphan, signal.SIGKILL)
-    return True
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        until = time.monotonic() + _longest_end(configured)
+        while _is_alive(pid) and time.monotonic() < until:
+            time.sleep(0.2)
+        for orphan in _orphans(configured):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGKILL)
+    # last: a task that looked for missed nights meanwhile expects them again
+    watch.expect_none(configured)
+    if pid is not None and _is_alive(pid):
+        raise VssError(f"Supervisor {pid} does not end: read {_folder(configured) / 'logs'}, then kill it.")
+    return pid is not None
+
+
+def has_other_settings(configured: Settings) -> bool:
+    """Whether the parts were started with other settings than these; False where that is not on file."""
+    with contextlib.suppress(OSError):
+        return _settings_file(configured).read_text(encoding="utf-8") != _digest(configured)
+    return False
 
 
 def running(configured: Settings) -> int | None:
@@ -196,7 +212,7 @@ def _start(configured: Settings, folder: Path, ports: Ports) -> None:
     if configured.is_embedded:
         programs["database"] = f'{python} -c "from cli.stack import keep_database; keep_database()"'
     conf = _SUPERVISOR.format(folder=folder, project=PROJECT) + "".join(
-        _PROGRAM.format(name=name, command=command, folder=folder, project=PROJECT)
+        _PROGRAM.format(name=name, command=command, folder=folder, project=PROJECT, stop_seconds=_STOP_SECONDS)
         for name, command in programs.items()
     )
     (folder / "supervisord.conf").write_text(conf, encoding="utf-8")
@@ -208,6 +224,26 @@ def _start(configured: Settings, folder: Path, ports: Ports) -> None:
     )  # fmt: skip
     if done.returncode != 0:
         raise VssError(f"The supervisor did not start: {done.stderr.strip().splitlines()[-1:]}; see {folder / 'logs'}.")
+    _note_settings(configured)
+
+
+def _note_settings(configured: Settings) -> None:
+    """Keep what the parts were started with."""
+    write_private(_settings_file(configured), _digest(configured))
+
+
+def _digest(configured: Settings) -> str:
+    """Of all settings, passwords too; which of them has changed cannot be told from it."""
+    said = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value) for name, value in configured
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _longest_end(configured: Settings) -> float:
+    """Seconds within which all parts have ended or were killed: the supervisor ends one after the other."""
+    parts = (_folder(configured) / "supervisord.conf").read_text(encoding="utf-8").count("[program:")
+    return float((parts + 1) * (_STOP_SECONDS + 5))
 
 
 def _environment(configured: Settings, ports: Ports) -> Mapping[str, str]:
@@ -304,6 +340,10 @@ def _folder(configured: Settings) -> Path:
     folder = configured.home / "up"
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _settings_file(configured: Settings) -> Path:
+    return configured.home / "up" / "settings.sha256"
 
 
 def _password_file(configured: Settings) -> Path:

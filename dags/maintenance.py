@@ -42,7 +42,7 @@ def maintenance() -> None:
     def take(step: str) -> None:
         from night import maintenance as week
 
-        if not week.take(step, **given_params()):
+        if not week.take(step, **given_params(not_later_than_today=True)):
             raise AirflowSkipException("a night is at work, or a candidate waits")
 
     @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(minutes=15))
@@ -50,7 +50,7 @@ def maintenance() -> None:
         """Tell operations what was found, in one message; fails when a step failed."""
         from night import maintenance as week
 
-        return week.tell(**given_params())
+        return week.tell(**given_params(not_later_than_today=True))
 
     steps = [
         take.override(

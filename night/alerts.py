@@ -414,11 +414,11 @@ def _send_once(settings: Settings, name: str, patience: Patience, letters: Seque
 
 
 def _told_on_disk(settings: Settings, now: dt.datetime, *, is_all: bool = False) -> set[str]:
-    """Keys of the messages of the last two days that the ledger does not know; `is_all`: of those it knows as well."""
-    day = now.astimezone(LOCAL).date()
+    """Keys of messages that the ledger does not know, of all days that a run looks back; `is_all`: of all messages."""
+    today = now.astimezone(LOCAL).date()
     told: set[str] = set()
-    for folder in (channels.folder_of(settings, day), channels.folder_of(settings, day - dt.timedelta(days=1))):
-        for path in folder.glob("*.json"):
+    for back in range(_LOOKED_BACK.days + 1):
+        for path in channels.folder_of(settings, today - dt.timedelta(days=back)).glob("*.json"):
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 if is_all or not content["is_in_ledger"]:

@@ -215,7 +215,9 @@ def checks(settings: Settings, _: dt.datetime) -> Done:
     number, build_id, project, last_build = shown
     findings: list[str] = []
     if project == dbt_runs.project_hash():
-        nodes = dbt_runs.run(settings, "test", "--exclude-resource-type", "unit_test")[1]
+        # a build writes into the same folder of dbt's
+        with builds.lease(settings):
+            nodes = dbt_runs.run(settings, "test", "--exclude-resource-type", "unit_test")[1]
         findings += [
             f"dbt test {node.name} of {node.model}: {node.status}, {node.failures or 0} rows"
             for node in nodes

@@ -473,14 +473,14 @@ def _linked(part: _Part, name: str) -> bool:
 def _put_files(folder: Path, target: Settings, manifest: Manifest) -> None:
     filesystem, root = fsspec.core.url_to_fs(target.archive)
     outbox, keeps_outbox = cast("Path", target.outbox), leaves_outbox(target)
-    for name in manifest.files:
+    for name, (_, sha256) in manifest.files.items():
         kind, _, rest = name.partition("/")
         if kind == "database" or (kind == "outbox" and keeps_outbox):
             continue
         with (folder / name).open("rb") as stream:
             if kind == "archive":
                 filesystem.makedirs(f"{root}/{rest.partition('/')[0]}", exist_ok=True)
-                if not filesystem.exists(f"{root}/{rest}"):
+                if not _is_whole(filesystem, f"{root}/{rest}", sha256):
                     with cast("IO[bytes]", filesystem.open(f"{root}/{rest}", "wb")) as copy:
                         shutil.copyfileobj(stream, copy, _BLOCK)
             elif kind == "outbox":
@@ -493,6 +493,15 @@ def _put_files(folder: Path, target: Settings, manifest: Manifest) -> None:
                 _copied(stream, target.home / name)
     if (target.home / "archive").is_dir():
         (target.home / "archive").chmod(0o700)
+
+
+def _is_whole(filesystem: fsspec.AbstractFileSystem, path: str, sha256: str) -> bool:
+    """Whether an object lies in an archive with the bytes of its digest: one may be spoilt, or half written."""
+    try:
+        with cast("IO[bytes]", filesystem.open(path, "rb")) as stream:
+            return _read(stream)[0] == sha256
+    except FileNotFoundError:
+        return False
 
 
 def _copied(source: IO[bytes], target: Path) -> tuple[str, int]:

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         object.__setattr__(self, "home", home)
         object.__setattr__(self, "inbox", (self.inbox or home / "inbox").expanduser().absolute())
         object.__setattr__(self, "outbox", (self.outbox or home / "outbox").expanduser().absolute())
-        object.__setattr__(self, "archive", self.archive or (home / "archive").as_uri())
+        object.__setattr__(self, "archive", _absolute(self.archive) if self.archive else (home / "archive").as_uri())
         if self.database_url is not None and not _is_complete(self.database_url):
             raise ValueError("VSS_DATABASE_URL must look like postgresql://user:password@host:port/database")
         if self.alert_contacts is not None:
@@ -85,6 +85,12 @@ class Settings(BaseSettings):
 def is_address(text: str) -> bool:
     """Whether a text is an e-mail address and nothing else: a line break would begin another header."""
     return text.isascii() and re.fullmatch(r"[^\s@,;<>\"()]+@[A-Za-z0-9.-]+", text) is not None
+
+
+def _absolute(archive: str) -> str:
+    """A folder by its whole path, whether it was given as a path or as file://…; any other URL as it is."""
+    scheme, mark, path = archive.rpartition("://")
+    return archive if scheme not in ("", "file") else f"{scheme}{mark}{Path(path).expanduser().absolute()}"
 
 
 def _is_place(url: str, schemes: set[str]) -> bool:

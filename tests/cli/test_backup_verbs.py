@@ -184,6 +184,25 @@ def test_receipts_of_an_outbox_elsewhere_are_not_replaced(kept: Kept, tmp_path: 
         assert bool(list(outbox.rglob("receipt.json"))) is not is_left
 
 
+@pytest.mark.parametrize("left", [b"", b"as recei", b"as received?", b"as it was received", None])
+def test_an_object_that_lies_in_the_archive_already_is_replaced_unless_it_has_the_bytes_of_its_digest(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    content = b"as received."
+    name = backups.hashlib.sha256(content).hexdigest()
+    manifest = backups.Manifest(
+        made_at="", alembic="", postgresql="", project="", publication=1, members=(), relations={},
+        files={f"archive/{name[:2]}/{name}": (len(content), name)},
+    )  # fmt: skip
+    for root, held in ((tmp_path / "backup" / "archive", content), (tmp_path / "kept", left)):
+        (root / name[:2]).mkdir(parents=True)
+        if held is not None:
+            (root / name[:2] / name).write_bytes(held)
+    target = Settings(home=tmp_path / "home", archive=str(tmp_path / "kept"), lineage=False)
+    backups._put_files(tmp_path / "backup", target, manifest)
+    assert (tmp_path / "kept" / name[:2] / name).read_bytes() == content
+
+
 # ----------------------------------------------------------------------------------------------- how it is made
 
 

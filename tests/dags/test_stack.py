@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,11 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from builders import new_home, stop_and_remove
+from scheduler import children
 
 from cli import stack
 from warehouse.settings import PROJECT, Settings
@@ -79,19 +81,43 @@ def is_healthy(running: Settings) -> bool:
     return code == 200 and {one["status"] for one in json.loads(text).values()} == {"healthy"}
 
 
-def test_it_listens_on_this_machine_only(running: Settings) -> None:
-    listening = set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        address, state = line.split()[1], line.split()[3]
-        if state == "0A":
-            listening.add((address.partition(":")[0], int(address.partition(":")[2], 16)))
-    ours = set(ports(running).values())
+def processes(running: Settings) -> set[int]:
+    """The supervisor, the server, and all that came from them."""
+    supervisor = stack.running(running)
+    assert supervisor is not None
+    found: set[int] = set()
+    new = {supervisor, int((running.home / "postgres" / "data" / "postmaster.pid").read_text().split("\n")[0])}
+    while new:
+        found |= new
+        new = {child for pid in new for child in children(pid)}
+    return found
 
-    assert {address for address, port in listening if port in ours} == {"0100007F"}
-    six = Path("/proc/net/tcp6")
-    assert not six.exists() or not [
-        line for line in six.read_text().splitlines()[1:] if int(line.split()[1].rpartition(":")[2], 16) in ours
-    ]
+
+def listening(pids: Iterable[int]) -> set[tuple[str, int]]:
+    """Addresses, as the kernel writes them, and ports on which these processes take connections."""
+    sockets = set()
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    sockets.add(str(descriptor.readlink()))
+    found = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            fields = line.split()
+            local, state, inode = fields[1], fields[3], fields[9]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                address, _, port = local.partition(":")
+                found.add((address, int(port, 16)))
+    return found
+
+
+def test_whatever_listens_does_so_on_this_machine_only(running: Settings) -> None:
+    found = listening(processes(running))
+
+    server_port = int((running.home / "postgres" / "data" / "postmaster.pid").read_text().split("\n")[3])
+    assert {*ports(running).values(), server_port} <= {port for _, port in found}
+    assert {address for address, _ in found} <= {"0100007F", "00000000000000000000000001000000"}, found
 
 
 def test_nobody_enters_without_the_password_of_this_home(running: Settings) -> None:
@@ -119,7 +145,21 @@ def test_nobody_enters_without_the_password_of_this_home(running: Settings) -> N
 def test_up_again_changes_nothing(running: Settings) -> None:
     before = stack.running(running)
 
-    assert vss(running.home, "up").returncode == 0
+    done = vss(running.home, "up")
+    assert done.returncode == 0
+    assert "Settings:" not in done.stdout
+    assert stack.running(running) == before
+
+
+def test_up_again_with_other_settings_says_that_they_are_not_in_force(
+    running: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = stack.running(running)
+    monkeypatch.setenv("VSS_NIGHT_GRACE_MINUTES", "45")
+
+    done = vss(running.home, "up")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Settings: not those it was started with" in done.stdout
     assert stack.running(running) == before
 
 

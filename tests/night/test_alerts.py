@@ -396,6 +396,15 @@ def test_what_was_told_without_the_database_is_not_told_again_with_it(quiet: Set
     assert "Matter a" not in written(quiet)["2021-11-03/operations-night-1.txt"]
 
 
+@pytest.mark.parametrize("days", [1, 7])
+def test_what_was_told_without_the_database_is_remembered_as_long_as_a_run_looks_back(
+    quiet: Settings, days: int
+) -> None:
+    lost = Settings(home=quiet.home, database_url=f"postgresql://u:p@127.0.0.1:{closed_port()}/vss", lineage=False)
+    tell(lost, "watch-1", [an_alert("a", "operations")], now=NOW)
+    assert tell(quiet, "night-1", [an_alert("a", "operations")], now=NOW + dt.timedelta(days=days)) == 0
+
+
 # -------------------------------------------------------------------------------------------------- what a run leaves
 
 

@@ -352,6 +352,31 @@ def test_without_a_publication_there_is_nothing_to_check(here: Inbox) -> None:
     assert maintenance.checks(here.settings, SUNDAY) == maintenance.Done(0, "nothing is published yet")
 
 
+def test_dbt_tests_nothing_while_another_process_holds_the_lease(here: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(dbt_runs, "run", lambda _, *words: (asked.append(words) or True, []))
+    monkeypatch.setattr(maintenance, "gate_over_everything", lambda *_: (0, []))
+    with connect(here.settings, roles.MIGRATOR) as connection:
+        connection.execute(
+            "insert into ops.build (candidate_id, base_id, state, project_hash) values (1, 0, 'published', %s)",
+            [dbt_runs.project_hash()],
+        )
+        connection.execute(
+            "insert into ops.publication (publication_id, build_id, kind) select 1, build_id, 'build' from ops.build"
+        )
+        connection.execute("update ops.current_publication set publication_id = 1")
+    try:
+        with builds.lease(here.settings):
+            assert maintenance.take("checks", **RUN) is False
+        assert asked == []
+        assert maintenance.take("checks", **RUN) is True
+        assert [words[0] for words in asked] == ["test"]
+    finally:
+        with connect(here.settings, roles.MIGRATOR) as connection:
+            connection.execute("update ops.current_publication set publication_id = 0")
+            connection.execute("delete from ops.publication where publication_id = 1")
+
+
 @pytest.fixture(scope="module")
 def spoilt(world: World) -> Iterator[Callable[[str], Settings]]:
     """A copy of the small world in which a statement of the transformer's was carried out."""

@@ -349,6 +349,8 @@ def test_a_database_of_the_revision_before_keeps_what_it_holds(home: Path, monke
     upgrade = alembic.command.upgrade
     with monkeypatch.context() as before:
         before.setattr(alembic.command, "upgrade", lambda config, _: upgrade(config, "0002"))
+        # today's views use functions of later revisions; they come with the upgrade
+        before.setattr(pseudonyms, "ensure_views", lambda _: None)
         migrate(settings)
     assert as_role(settings, roles.MIGRATOR, "select to_regclass('ops.tax_review')") == [(None,)]
     with connect(settings, roles.LOADER) as database:
