@@ -88,7 +88,7 @@ def _arrive(root: Path, month: dt.date, scale: float) -> Path:
     return inbox
 
 
-def _told(inbox: Path, month: dt.date) -> dict[str, str]:
+def _told(inbox: Path, month: dt.date) -> dict[str, Any]:
     date = (month + dt.timedelta(days=32)).replace(day=4)
     return {"run_id": f"night of {date}", "inbox": str(inbox), "date": date.isoformat()}
 

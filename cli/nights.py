@@ -18,6 +18,7 @@ from night.channels import OPERATIONS
 from night.journal import exit_code, outcomes
 from night.phrases import alert
 from night.readiness import ensure_ready
+from night.tasks import instant
 from warehouse.errors import UsageError, VssError
 from warehouse.settings import Settings, settings
 
@@ -44,9 +45,10 @@ def nightly(
         code = airflow_process.run_dag(configured, "nightly_load", conf=conf)
     stages = outcomes(configured, run_id)
     # once more: the task that tells may be the one that died
-    tell_run(configured, run_id)
+    tell_run(configured, run_id, now=instant(date))
     if not stages:
-        tell(configured, run_id, [alert("cut-short", run_id, OPERATIONS, run=run_id, stage="discover")])
+        cut_short = alert("cut-short", run_id, OPERATIONS, run=run_id, stage="discover")
+        tell(configured, run_id, [cut_short], now=instant(date))
         raise VssError(f"The night did not start: read {airflow_process.log_path(configured)}.")
     for stage, subject, outcome, seconds, rows, message in stages:
         # the two halves of a load, and the models: `vss status --night` has them

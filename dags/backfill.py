@@ -2,8 +2,9 @@
 
 Triggered by hand. `dry_run` is on unless it is turned off: the plan then stands in the log of the task `plan` and in
 its XCom of that name, and nothing is touched. Loading goes month by month in the pool `backfill`, beside whatever else
-runs. Building yields to a night: while one loads or builds, it waits for `wait_minutes`, then skips.
+runs. Building yields to a night: while one is at work, it waits for `wait_minutes`, then skips.
 
+- **Where to look**: `report` is red when a stage failed; `ops.run_stage` has the run's steps as stage `backfill`.
 - **Clear** any task: nothing is done twice. **Trigger** the same backfill anew when it skipped: it does what is left.
 
 Thin: the work is in `night`.
@@ -16,12 +17,18 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags.policy import BACKFILL_POOL, defaults
 from dags.run_params import PARAMS, given_params
 
+_PLAN = "plan"
 _MONTH: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
+
+
+def _is_planned() -> bool:
+    """Whether the task `plan` came to its end in this run."""
+    return get_current_context()["ti"].xcom_pull(task_ids="plan", key=_PLAN) is not None
 
 
 @dag(
@@ -51,7 +58,9 @@ _MONTH: dict[str, Any] = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2]
         "reason": Param(
             "a rule or a reference changed", type="string", minLength=1, description="Why; it stays on record."
         ),
-        "wait_minutes": Param(360, type="integer", minimum=0, description="How long a night is waited for."),
+        "wait_minutes": Param(
+            360, type="integer", minimum=0, maximum=900, description="How long a night is waited for."
+        ),
     },
     tags=["backfill"],
     description="By hand: months gone over again, with a dry run; yields to a night.",
@@ -65,7 +74,7 @@ def backfill() -> None:
 
         batches, lines = months.planned(given_params())
         print("\n".join(lines))
-        get_current_context()["ti"].xcom_push(key="plan", value=lines)
+        get_current_context()["ti"].xcom_push(key=_PLAN, value=lines)
         return [{**batch} for batch in batches]
 
     @task.short_circuit(execution_timeout=dt.timedelta(minutes=10))
@@ -87,20 +96,25 @@ def backfill() -> None:
 
     @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(hours=18))
     def rebuild() -> None:
-        """Build, audit and publish once, when no night is at it."""
+        """Build, audit and publish once, when no night is at it; never in a dry run, nor without a plan."""
+        if given_params()["dry_run"] or not _is_planned():
+            raise AirflowSkipException("a dry run, or there is no plan")
         from night import backfill as months
 
         if not months.published(given_params()):
             raise AirflowSkipException("nothing is left to do, or nights left no room for it")
 
-    # a gate that failed is told as well; what was skipped has nothing to tell
-    @task(trigger_rule=TriggerRule.NONE_SKIPPED, execution_timeout=dt.timedelta(minutes=30))
+    # whatever became of the others, this is the last task: what it becomes the run becomes; a dry run skips it
+    @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(minutes=30))
     def report() -> str:
-        """The morning report anew, and what senders and operations are told."""
+        """The morning report anew, and what senders and operations are told; fails when a stage or the plan did."""
         from night import tasks
 
         told = given_params()
-        return tasks.report(**{name: told[name] for name in ("run_id", "inbox", "date")})
+        written = tasks.report(**{name: told[name] for name in ("run_id", "inbox", "date")})
+        if not _is_planned():
+            raise AirflowFailException("there is no plan: read the log of the task `plan`")
+        return written
 
     batches = plan()
     wanted = is_wanted()

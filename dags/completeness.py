@@ -50,10 +50,12 @@ def completeness() -> None:
 
     @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(minutes=15))
     def remind() -> int:
-        """Tell who owes what, each sender in one message; how many things were new."""
-        from night import chasing
+        """Tell who owes what, each sender in one message; how many things were new. Fails when a submission broke."""
+        from night import chasing, tasks
 
-        return chasing.chase_all(**given_params())
+        told = chasing.chase_all(**given_params())
+        tasks.require_success(**given_params())
+        return told
 
     load_and_gate.expand(batch=waiting()) >> remind()
 

@@ -3,9 +3,10 @@
 - **When**: every 15 minutes from 04:00 to 22:45, one run at a time, so that it has ended before the night begins.
 - What waits in the inbox is loaded and gated as at night. Then, only if that completes a month which is shown without
   one of its senders, or brought a tax list that no build has read: build, audit, publish, report, once for all of it.
-- While another build is open, which is a night's or a person's, everything after loading is skipped.
+- While a night is at work, or another build is open, which is a person's, everything after loading is skipped. What a
+  process that died left open is taken back, and a candidate that has waited for four hours.
 - **Clear** nothing: the next run, a quarter of an hour later, finds in the ledger what is left to do. That is also why
-  nothing is tried again within a run.
+  within a run only the build and what follows it is tried again: a candidate that nobody goes on with keeps it waiting.
 """
 
 from __future__ import annotations
@@ -67,18 +68,18 @@ def last_arrival() -> None:
 
         return day.is_due(**given_params())
 
-    @task(execution_timeout=dt.timedelta(hours=1))
+    @task(retries=3, execution_timeout=dt.timedelta(hours=1))
     def build() -> None:
         """One `dbt build` of what changed, with its tests; skipped while another build is open."""
         with nodes_shown(given_params()):
             _take("build")
 
-    @task(execution_timeout=dt.timedelta(minutes=30))
+    @task(retries=3, execution_timeout=dt.timedelta(minutes=30))
     def audit() -> None:
         """Gate 2, on the views readers will see; a candidate that fails is taken back."""
         _take("audit")
 
-    @task(execution_timeout=dt.timedelta(minutes=15))
+    @task(retries=3, execution_timeout=dt.timedelta(minutes=15))
     def publish() -> None:
         """Show the audited candidate."""
         _take("publish")
@@ -94,10 +95,12 @@ def last_arrival() -> None:
     # whoever is refused during the day is told at once; when nothing waited there is nothing to tell
     @task(trigger_rule=TriggerRule.NONE_SKIPPED, execution_timeout=dt.timedelta(minutes=10))
     def tell() -> int:
-        """What the run leaves to be told to senders and operations, once."""
+        """What the run leaves to be told to senders and operations, once; fails when a submission broke."""
         from night import tasks
 
-        return tasks.tell(**given_params())
+        told = tasks.tell(**given_params())
+        tasks.require_success(**given_params())
+        return told
 
     loaded = load_and_gate.expand(batch=waiting())
     loaded >> is_due() >> build() >> audit() >> publish() >> report()

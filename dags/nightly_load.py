@@ -4,7 +4,8 @@
 - **Clear** any task of a run, in any order, as often as you like: what is loaded, built or published already is found
   in the ledger and left as it is. **Trigger** a new run after something was mended: a disk, a rule, a held submission.
 - **Tried again** by itself: a database that went away, another build that is open, a reader who holds a relation, a
-  full disk; three times in about half an hour. Never: a submission or a candidate that does not pass its gate.
+  full disk; three times in about half an hour, the build every five minutes for three hours. Never: a submission or a
+  candidate that does not pass its gate.
 - **Where to look**: the log of `build` has a table of its nodes, what failed first, and its XCom `nodes` the same;
   `vss status --night` and `ops.run_stage` have all stages with rows, rejected rows and bytes.
 """
@@ -54,7 +55,14 @@ def nightly_load() -> None:
         return tasks.load_and_gate(batch, **given_params())
 
     # whatever became of the loads: who is missing is what a publication says, not what stops it
-    @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(hours=3))
+    @task(
+        trigger_rule=TriggerRule.ALL_DONE,
+        execution_timeout=dt.timedelta(hours=3),
+        # a backfill that has begun to build is waited for
+        retries=36,
+        retry_delay=dt.timedelta(minutes=5),
+        retry_exponential_backoff=0,
+    )
     def build() -> int | None:
         """One `dbt build` of what changed, with its tests. The log ends with a table of nodes, failed ones first."""
         from night import tasks

@@ -16,7 +16,7 @@ PARAMS = {
         minLength=1,
         maxLength=250,
         title="Name",
-        description="Names the run in ops.run_stage; a scheduled run is called as Airflow calls it.",
+        description="Names the run in ops.run_stage; else it is called by its DAG and as Airflow calls it.",
     ),
     "inbox": Param(
         None,
@@ -36,7 +36,8 @@ PARAMS = {
 
 
 def given_params(*, not_later_than_today: bool = False) -> dict[str, Any]:
-    """The params of the run a task belongs to; a scheduled run is named as Airflow names it.
+    """The params of the run a task belongs to; a run that nobody named is called by its DAG and
+    Airflow's run.
 
     With `not_later_than_today` a date in the future is refused by AirflowFailException, which is never tried again:
     retention would count from it.
@@ -44,7 +45,9 @@ def given_params(*, not_later_than_today: bool = False) -> dict[str, Any]:
     context = get_current_context()
     given = dict(context["params"])
     if given["run_id"] == "scheduled":
-        given["run_id"] = context["run_id"]
+        from night import journal
+
+        given["run_id"] = journal.named(context["dag"].dag_id, context["run_id"])
     today = dt.datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
     if not_later_than_today and given["date"] is not None and dt.date.fromisoformat(given["date"]) > today:
         raise AirflowFailException(f"The date {given['date']} is in the future: take {today} or an earlier one.")

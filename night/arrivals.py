@@ -68,9 +68,11 @@ def take(settings: Settings, run_id: str, folder: Folder) -> str:
     with stage(settings, run_id, "load and gate", name) as mark:
         begun = time.monotonic()
         mark.sender = folder.sender
+        was_final = _is_final(settings, folder)
         loaded = load_submission(settings, folder)
         state = loaded.state
-        _measure(settings, loaded.sub_no, mark)
+        if not was_final:
+            _measure(settings, loaded.sub_no, mark)
         if state == "loaded":
             # Great Expectations takes seconds to import: only those who gate pay for it
             from expectations.submission import gate_submission
@@ -85,6 +87,12 @@ def take(settings: Settings, run_id: str, folder: Folder) -> str:
             write_outbox(settings, loaded.submission_id)
         mark.outcome = state
     return state
+
+
+def _is_final(settings: Settings, folder: Folder) -> bool:
+    """Whether a submission was decided before: taken again, it brings nothing."""
+    with connect(settings, roles.LOADER) as connection:
+        return ledger.known_states(connection, [folder.identity]).get(folder.identity) in ledger.FINAL
 
 
 def _measure(settings: Settings, sub_no: int, mark: Stage) -> None:

@@ -28,7 +28,8 @@ from ingestion.contracts import load_contracts
 from ingestion.inbox import Folder
 from ingestion.replay import GoneError, Refused, brought_back, is_kept, refused
 from ingestion.sender_keys import is_sender
-from night import arrivals, dbt_runs, publishing
+from night import arrivals, dbt_runs, journal, publishing, tasks
+from night.passing import LoadsLostError, passes_by_itself
 from night.readiness import ensure_ready
 from night.slice_plan import SlicePlan, Touch, plan_slices
 from warehouse import builds, roles
@@ -47,8 +48,8 @@ _RULES = (
 )  # fmt: skip
 _REPLAY = "replay "
 _BY = "Airflow"
-_NIGHT = dt.timedelta(hours=2)
-"""A night that began so long ago and has not built yet is not waited for."""
+STAGE = "backfill"
+"""What the steps of a run under Airflow are called in ops.run_stage."""
 
 
 @dataclass(frozen=True)
@@ -171,16 +172,24 @@ def plan(
 
 
 def take_batch(
-    settings: Settings, run_id: str, items: Iterable[str], *, reason: str, by: str, again: bool = False
+    settings: Settings,
+    run_id: str,
+    items: Iterable[str],
+    *,
+    reason: str,
+    by: str,
+    again: bool = False,
+    lost: list[str] | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Load the items of a batch; each with the state it ended in, `error` for what failed unexpectedly, `gone` for what
     nobody has the bytes of. What was decided since is not loaded again; what is settled only if asked for `again`.
 
-    Raises UnreachableError, UsageError and StorageError, as a night's loading does.
+    What failed of something that passes by itself is added to `lost`: it may be taken again. Raises UnreachableError,
+    UsageError and StorageError, as a night's loading does.
     """
     for item in items:
         if not item.startswith(_REPLAY):
-            yield from ((f"{path.parent.name}/{path.name}", state) for path, state in _load(settings, run_id, item))
+            yield from _load(settings, run_id, item, lost)
             continue
         with connect(settings, roles.LOADER) as connection:
             found = refused(connection, rules(settings), sub_no=int(item.removeprefix(_REPLAY)))
@@ -188,7 +197,10 @@ def take_batch(
             # by this batch's earlier attempt
             if each.is_settled and not again:
                 continue
-            yield f"{each.sender}/{each.submission_id}", _replayed(settings, run_id, each, reason=reason, by=by)
+            yield (
+                f"{each.sender}/{each.submission_id}",
+                _replayed(settings, run_id, each, reason=reason, by=by, lost=lost),
+            )
 
 
 def publish(
@@ -201,17 +213,19 @@ def publish(
     again: bool = False,
     patience: float = 0,
     pause: float = 10,
+    now: dt.datetime | None = None,
 ) -> int | None:
     """Make a range anew with all that was accepted, audit, and publish once; None when nothing is left to do.
 
     While a night is at it, for at most `patience` seconds, it waits and looks every `pause`; a candidate that a night
-    took back in between is made again. Raises BuildOpenError when patience ends, GateFailedError and StorageError.
+    took back in between is made again. `now` is the business instant of the publication. Raises BuildOpenError when
+    patience ends, GateFailedError and StorageError.
     """
     give_up = time.monotonic() + patience
     with _only_backfill(settings):
         while True:
             try:
-                return _published(settings, run_id, wanted, reason=reason, by=by, again=again, waits=patience > 0)
+                return _published(settings, run_id, wanted, reason=reason, by=by, again=again, now=now)
             except BuildOpenError:
                 if time.monotonic() + pause > give_up:
                     raise
@@ -314,21 +328,28 @@ def _touches(
     return [Touch(sender, feed, month) for feed in about if max(above, versions.get(feed, 0)) < version]
 
 
-def _load(settings: Settings, run_id: str, item: str) -> Iterator[tuple[Path, str]]:
-    return arrivals.load_all(settings, run_id, [Path(item)])
+def _load(settings: Settings, run_id: str, item: str, lost: list[str] | None) -> Iterator[tuple[str, str]]:
+    again: list[Path] = []
+    for path, state in arrivals.load_all(settings, run_id, [Path(item)], lost=again):
+        name = f"{path.parent.name}/{path.name}"
+        if again and lost is not None:
+            lost.append(name)
+        yield name, state
 
 
-def _replayed(settings: Settings, run_id: str, each: Refused, *, reason: str, by: str) -> str:
+def _replayed(settings: Settings, run_id: str, each: Refused, *, reason: str, by: str, lost: list[str] | None) -> str:
     try:
         return replay(settings, run_id, each, reason=reason, by=by)
     except GoneError:
         return "gone"
     except (UnreachableError, UsageError, StorageError):
         raise
-    except Exception:
+    except Exception as error:
         # the others go on; its kind stands in the journal, its text might name a person
         if "VSS_DEBUG" in os.environ:
             raise
+        if lost is not None and passes_by_itself(error):
+            lost.append(f"{each.sender}/{each.submission_id}")
         return "error"
 
 
@@ -346,19 +367,19 @@ def _only_backfill(settings: Settings) -> Iterator[None]:
 
 
 def _published(
-    settings: Settings, run_id: str, wanted: Range, *, reason: str, by: str, again: bool, waits: bool
+    settings: Settings, run_id: str, wanted: Range, *, reason: str, by: str, again: bool, now: dt.datetime | None
 ) -> int | None:
     with builds.lease(settings) as connection:
         builds.refuse_beside_another(connection)
         made_in = None if again else builds.rebuilt_in(connection, wanted, dbt_runs.project_hash())
-        if waits and _is_a_night_loading(connection):
-            raise BuildOpenError("A night is loading and will build: try again when it has ended.")
+        if journal.is_a_night_at_work(connection):
+            raise BuildOpenError("A night is at work: try again when it has reported.")
     rebuild = None if made_in is not None else Rebuild(wanted, run_id, reason, by)
     built = publishing.build(settings, run_id, rebuild=rebuild, yields=True)
     if built is None:
         return None
     publishing.audit(settings, run_id)
-    publishing.publish(settings, run_id)
+    publishing.publish(settings, run_id, now=now)
     with connect(settings, roles.TRANSFORMER) as connection:
         row = connection.execute("select publication_id from ops.publication where build_id = %s", [built]).fetchone()
     if row is None:
@@ -366,48 +387,59 @@ def _published(
     return int(str(row[0]))
 
 
-def _is_a_night_loading(connection: Connection) -> bool:
-    """Whether a night has begun and not built yet: it would find a build of ours in its way."""
-    return (
-        connection.execute(
-            "select from ops.run_stage d where d.stage = 'discover' and d.started_at > now() - %s and not exists ("
-            " select from ops.run_stage b where b.run_id = d.run_id and b.stage in ('build', 'report'))",
-            [_NIGHT],
-        ).fetchone()
-        is not None
-    )
-
-
 # ---------------------------------------------------------------------------------------------- as Airflow calls them
 
 
 def planned(params: Mapping[str, Any]) -> tuple[list[Batch], list[str]]:
     """What is to be loaded, by month, and the plan in words; with the slices where nothing but a plan is asked for."""
-    inbox = params["inbox"]
-    found = plan(
-        _ready(), _asked(params), inbox=None if inbox is None else Path(inbox), with_slices=bool(params["dry_run"])
-    )
-    return found.batches, list(in_words(found))
+    configured, inbox = _ready(), params["inbox"]
+    with journal.stage(configured, params["run_id"], STAGE, "plan"):
+        found = plan(
+            configured,
+            _asked(params),
+            inbox=None if inbox is None else Path(inbox),
+            with_slices=bool(params["dry_run"]),
+        )
+        return found.batches, list(in_words(found))
 
 
 def loaded(batch: Batch, params: Mapping[str, Any]) -> dict[str, int]:
-    """Load a month; how many ended in which state. One submission's failure never stops the rest."""
+    """Load a month; how many ended in which state. One submission's failure never stops the rest.
+
+    Raises LoadsLostError when some may be taken again, RuntimeError when none of those that failed may.
+    """
+    configured, run_id, why = _ready(), params["run_id"], params["reason"]
     states: dict[str, int] = {}
-    errors = []
-    for name, state in take_batch(_ready(), params["run_id"], batch["items"], reason=params["reason"], by=_BY):
-        states[state] = states.get(state, 0) + 1
-        if state == "error":
-            errors.append(name)
-    if errors:
-        raise RuntimeError("could not load " + ", ".join(errors)) from None
+    errors: list[str] = []
+    lost: list[str] = []
+    with journal.stage(configured, run_id, STAGE, f"load {batch['month']}"):
+        for name, state in take_batch(configured, run_id, batch["items"], reason=why, by=_BY, lost=lost):
+            states[state] = states.get(state, 0) + 1
+            if state == "error":
+                errors.append(name)
+        if lost:
+            raise LoadsLostError("not loaded yet: " + ", ".join(lost)) from None
+        if errors:
+            raise RuntimeError("could not load " + ", ".join(errors)) from None
     return states
 
 
 def published(params: Mapping[str, Any]) -> bool:
     """Make the range anew and publish; False when nothing is left to do, or when nights left no room for it."""
-    patience = 60.0 * params["wait_minutes"]
-    with contextlib.suppress(BuildOpenError):
-        number = publish(_ready(), params["run_id"], _asked(params), reason=params["reason"], by=_BY, patience=patience)
+    configured, run_id = _ready(), params["run_id"]
+    with (
+        contextlib.suppress(BuildOpenError),
+        journal.stage(configured, run_id, STAGE, "rebuild", steps_back=True),
+    ):
+        number = publish(
+            configured,
+            run_id,
+            _asked(params),
+            reason=params["reason"],
+            by=_BY,
+            patience=60.0 * params["wait_minutes"],
+            now=tasks.instant(params["date"]),
+        )
         return number is not None
     return False
 

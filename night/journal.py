@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from warehouse import roles
-from warehouse.connection import connect
-from warehouse.errors import VssError
+from warehouse.connection import Connection, connect
+from warehouse.errors import BuildOpenError, VssError
 from warehouse.settings import Settings
 
 GOOD = ("success", "pass", "warn", "skipped", "no-op")
 """What dbt says of a node that did not fail."""
+_LONGEST_NIGHT_HOURS = 12
 
 
 @dataclass
@@ -43,11 +44,14 @@ class Node:
 
 
 @contextlib.contextmanager
-def stage(settings: Settings, run_id: str, name: str, subject: str | None = None) -> Iterator[Stage]:
+def stage(
+    settings: Settings, run_id: str, name: str, subject: str | None = None, *, steps_back: bool = False
+) -> Iterator[Stage]:
     """Time a stage and write it down; an exception is written as `error`, unless the stage says itself that it failed.
 
     Of an exception only the kind is written, never the text, which might name a person; an error made for users is
-    written with its sentence, so that the morning reads what the night was told.
+    written with its sentence, so that the morning reads what the night was told. For a stage that `steps_back` it is
+    no error that another build is open: it is written as `skipped`.
     """
     begun = time.monotonic()
     mark = Stage()
@@ -56,7 +60,8 @@ def stage(settings: Settings, run_id: str, name: str, subject: str | None = None
     except BaseException as error:
         said = f"{type(error).__name__}: {error}" if isinstance(error, VssError) else type(error).__name__
         if mark.outcome != "failed":
-            mark.outcome, mark.message = "error", said
+            is_skipped = steps_back and isinstance(error, BuildOpenError)
+            mark.outcome, mark.message = "skipped" if is_skipped else "error", said
         raise
     finally:
         with contextlib.suppress(Exception) if mark.outcome in ("error", "failed") else contextlib.nullcontext():
@@ -137,6 +142,32 @@ def exit_code(settings: Settings, run_id: str) -> int:
     if ("load and gate", "rejected") in seen:
         return 3
     return 0
+
+
+def is_a_night_at_work(connection: Connection) -> bool:
+    """Whether the last night has not reported yet; one that began twelve hours ago has died, and is not waited for."""
+    row = connection.execute(
+        """
+        select exists (
+            select from (
+                select * from ops.run_stage where stage = 'discover' order by run_stage_id desc limit 1
+            ) d
+            where d.started_at > now() - make_interval(hours => %s)
+              -- a run whose tasks were cleared discovers, and reports, once more
+              and not exists (
+                  select from ops.run_stage r
+                  where r.run_id = d.run_id and r.stage = 'report' and r.run_stage_id > d.run_stage_id
+              )
+        )
+        """,
+        [_LONGEST_NIGHT_HOURS],
+    ).fetchone()
+    return row == (True,)
+
+
+def named(dag_id: str, run_id: str) -> str:
+    """What the ledger calls a run that nobody named: DAGs that begin at one instant have runs of the same id."""
+    return f"{dag_id}__{run_id}"
 
 
 def last_night(settings: Settings) -> str | None:

@@ -14,13 +14,16 @@ from typing import Literal
 
 from psycopg import sql
 
-from night import arrivals, tasks
+from night import arrivals, journal, tasks
 from night.freshness import senders
 from night.readiness import ensure_ready
 from warehouse import builds
 from warehouse.connection import Connection
 from warehouse.errors import BuildOpenError
 from warehouse.settings import settings
+
+_LEFT_HOURS = 4
+"""A candidate that was opened so long ago, and that nobody audits or publishes, was left behind."""
 
 _ACCEPTED = sql.SQL(
     "(select a.sender, a.feed, s.month from ops.accepted_load a join ops.submission s on s.sub_no = a.sub_no)"
@@ -88,19 +91,28 @@ def brings_a_tax_list(connection: Connection) -> bool:
     return bool(row[0])
 
 
-def waiting(*, inbox: str | None, **_: str | None) -> list[list[str]]:
+def waiting(*, run_id: str, inbox: str | None, **_: str | None) -> list[list[str]]:
     """Batches of folders that are not final yet, as the night takes them."""
     configured = settings()
     ensure_ready(configured)
     assert configured.inbox is not None
-    return tasks.in_batches(arrivals.discover(configured, Path(inbox) if inbox else configured.inbox))
+    with journal.stage(configured, run_id, "waiting") as mark:
+        found = arrivals.discover(configured, Path(inbox) if inbox else configured.inbox)
+        mark.rows = len(found)
+    return tasks.in_batches(found)
 
 
 def is_due(**_: str | None) -> bool:
-    """Whether one more build is to be made now; not while another build is open or waits, which is a night's."""
+    """Whether one more build is to be made now.
+
+    Not while a night is at work, or a candidate waits that somebody will audit or publish. One that was left behind
+    keeps nobody waiting: the build takes it back.
+    """
     try:
         with builds.lease(settings()) as connection:
-            return not builds.is_any_open(connection) and (
+            left = _left_behind(connection)
+            waits = builds.is_any_open(connection) and not left
+            return not (waits or journal.is_a_night_at_work(connection)) and (
                 completes_a_month(connection) or brings_a_tax_list(connection)
             )
     except BuildOpenError:
@@ -108,9 +120,32 @@ def is_due(**_: str | None) -> bool:
 
 
 def take(step: Literal["build", "audit", "publish"], *, run_id: str, inbox: str | None, date: str | None) -> bool:
-    """Take a step of the night; False when there is nothing left to do, or when a night is at it and goes on alone."""
-    steps = {"build": tasks.build, "audit": tasks.audit, "publish": tasks.publish}
+    """Take a step of the night; False when there is nothing left to do.
+
+    Also when another is at it before the build, which is not begun beside it. From there on the candidate is the run's
+    own: raises BuildOpenError while somebody holds the lease for a moment, and the next attempt goes on.
+    """
+    if step == "audit":
+        return tasks.audit(run_id=run_id, inbox=inbox, date=date)
+    if step == "publish":
+        return tasks.publish(run_id=run_id, inbox=inbox, date=date) is not None
     try:
-        return bool(steps[step](run_id=run_id, inbox=inbox, date=date))
+        with builds.lease(settings()) as connection:
+            for build_id in _left_behind(connection):
+                builds.abandon(connection, build_id, "left behind; taken back during the day")
+        return tasks.build(run_id=run_id, inbox=inbox, date=date, yields=True) is not None
     except BuildOpenError:
         return False
+
+
+def _left_behind(connection: Connection) -> list[int]:
+    """The build of a process that died, or a candidate that nobody went on with for hours; the lease must be held.
+
+    While it is made the lease is held by who makes it: one that is still open, now that it is ours, nobody makes.
+    """
+    rows = connection.execute(
+        "select build_id from ops.build where state = 'open'"
+        " or state in ('built', 'audited') and opened_at < now() - make_interval(hours => %s)",
+        [_LEFT_HOURS],
+    ).fetchall()
+    return [int(str(row[0])) for row in rows]

@@ -25,6 +25,7 @@ from openlineage.client.uuid import generate_new_uuid
 from openlineage.common.provider.dbt.facets import DbtRunRunFacet, ParentRunMetadata
 from openlineage.common.provider.dbt.processor import DbtArtifactProcessor
 
+from night import journal
 from warehouse import roles
 from warehouse.connection import connect
 from warehouse.settings import Settings, settings
@@ -96,7 +97,7 @@ def ledger_facet(task_instance: Any, _state: Any) -> dict[str, RunFacet]:
     """What Airflow's provider adds to each event of a task: the ledger's numbers, as far as they are known by then."""
     context = task_instance.get_template_context()
     run_id = str(context["params"]["run_id"])
-    run_id = str(context["run_id"]) if run_id == "scheduled" else run_id
+    run_id = journal.named(task_instance.dag_id, str(context["run_id"])) if run_id == "scheduled" else run_id
     with connect(settings(), roles.TRANSFORMER) as connection:
         # builds follow each other under one lease: the one opened while the run's own build stage ran is the run's
         row = connection.execute(
@@ -307,7 +308,9 @@ def _airflow_run(facets: dict[str, Any]) -> str:
     """The ledger's name of the run an event of Airflow's belongs to, as the DAG finds it."""
     of_dag = (facets.get("airflow") or facets.get("airflowDagRun") or {}).get("dagRun", {})
     given = (of_dag.get("conf") or {}).get("run_id", "scheduled")
-    return str(of_dag.get("run_id", "airflow") if given == "scheduled" else given)
+    if given != "scheduled":
+        return str(given)
+    return journal.named(of_dag["dag_id"], of_dag["run_id"]) if {"dag_id", "run_id"} <= of_dag.keys() else "airflow"
 
 
 def _append(path: Path, events: list[dict[Any, Any]]) -> None:

@@ -26,7 +26,7 @@ from psycopg import sql
 from ingestion.contracts import load_contracts
 from ingestion.deadlines import LOCAL
 from night import dbt_runs
-from night.journal import Stage, stage, write
+from night.journal import Stage, is_a_night_at_work, stage, write
 from night.readiness import ensure_ready
 from warehouse import builds, retention, roles
 from warehouse.airflow_metadata import metadata_url, migrated_version
@@ -45,7 +45,6 @@ KEEP_RUNS_DAYS = 90
 KEEP_MANIFESTS_DAYS = 90
 """A manifest of dbt that no kept publication was built by is kept for so many days."""
 _LEFT_DAYS = 1
-_NIGHT_HOURS = 12
 _FEW_ROWS = 1_000
 _VACUUM_SECONDS = 900
 _LOG_BYTES = 20_000_000
@@ -112,7 +111,7 @@ def tell(*, run_id: str, date: str | None, **_: str | None) -> int:
         for step, is_failed, lines in rows
         if is_failed or lines
     ]
-    told: int = tell_all(configured, run_id, alerts)
+    told: int = tell_all(configured, run_id, alerts, now=_instant(date))
     if failed:
         raise RuntimeError("steps failed: " + ", ".join(failed))
     return told
@@ -366,17 +365,11 @@ def _instant(date: str | None) -> dt.datetime:
 
 
 def _require_rest(settings: Settings) -> None:
-    """Raises BuildOpenError while a candidate is made or waits, or a night that began lately has not reported."""
+    """Raises BuildOpenError while a candidate is made or waits, or a night is at work."""
     with connect(settings, roles.TRANSFORMER, autocommit=True) as connection:
         if builds.is_any_open(connection):
             raise BuildOpenError("A build is open or waits for publication: maintenance leaves it alone.")
-        is_night = connection.execute(
-            "select exists (select from ops.run_stage d where d.stage = 'discover'"
-            " and d.started_at > now() - make_interval(hours => %s) and not exists ("
-            " select from ops.run_stage r where r.run_id = d.run_id and r.stage = 'report'))",
-            [_NIGHT_HOURS],
-        ).fetchone()
-        if is_night == (True,):
+        if is_a_night_at_work(connection):
             raise BuildOpenError("A night is at work: maintenance leaves it alone.")
 
 

@@ -70,11 +70,11 @@ def build(
 ) -> int | None:
     """dbt builds and tests the candidate; returns the build, or None when there is nothing to do.
 
-    A `rebuild` makes its range anew. One that `yields` takes no candidate back that waits for publication. Raises
-    GateFailedError when a model or a test fails, StorageError when a disk is full, BuildOpenError while another is at
-    it; what was published stays.
+    A `rebuild` makes its range anew. One that `yields` takes no candidate back that waits for publication, and that
+    another is at it is no error of its run. Raises GateFailedError when a model or a test fails, StorageError when a
+    disk is full, BuildOpenError while another is at it; what was published stays.
     """
-    with stage(settings, run_id, "build") as mark, builds.lease(settings) as connection:
+    with stage(settings, run_id, "build", steps_back=yields) as mark, builds.lease(settings) as connection:
         if yields:
             builds.refuse_beside_another(connection)
         builds.take_back(connection)

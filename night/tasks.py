@@ -70,9 +70,9 @@ def batch_name(batch: list[str]) -> str:
     return ", ".join(sorted({Path(folder).parent.name for folder in batch}))
 
 
-def build(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
-    """Build and test the candidate."""
-    return publishing.build(_ready(), run_id)
+def build(*, run_id: str, inbox: str | None, date: str | None, yields: bool = False) -> int | None:
+    """Build and test the candidate; one that `yields` leaves a candidate alone that waits for publication."""
+    return publishing.build(_ready(), run_id, yields=yields)
 
 
 def nodes_told(*, run_id: str, **_: str | None) -> list[dict[str, str | float | int | None]]:
@@ -115,8 +115,7 @@ def audit(*, run_id: str, inbox: str | None, date: str | None) -> bool:
 
 def publish(*, run_id: str, inbox: str | None, date: str | None) -> int | None:
     """Publish what passed; the business date decides whether a month that is not complete is still provisional."""
-    now = None if date is None else dt.datetime.combine(dt.date.fromisoformat(date), dt.time(1), tzinfo=LOCAL)
-    return publishing.publish(_ready(), run_id, now=now)
+    return publishing.publish(_ready(), run_id, now=instant(date))
 
 
 def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
@@ -136,10 +135,7 @@ def report(*, run_id: str, inbox: str | None, date: str | None) -> str:
             written = write_report(configured, manifest=dbt_runs.manifest_path(configured))
     finally:
         tell(run_id=run_id, inbox=inbox, date=date)
-    if journal.exit_code(configured, run_id) in (_BROKE, _GATE_FAILED):
-        raise RunFailedError(
-            "The report is written and everybody is told; a stage of the run failed: `vss status --night` names it."
-        )
+    require_success(run_id=run_id)
     return str(written)
 
 
@@ -147,8 +143,20 @@ def tell(*, run_id: str, inbox: str | None, date: str | None) -> int:
     """Tell senders and operations what the run leaves to be told, once; how many things were new."""
     from night.alerts import tell_run
 
-    now = None if date is None else dt.datetime.combine(dt.date.fromisoformat(date), dt.time(1), tzinfo=LOCAL)
-    return tell_run(_ready(), run_id, now=now)
+    return tell_run(_ready(), run_id, now=instant(date))
+
+
+def require_success(*, run_id: str, **_: object) -> None:
+    """For the last task of a run, when everybody is told: raises RunFailedError if a stage of the run failed."""
+    if journal.exit_code(_ready(), run_id) in (_BROKE, _GATE_FAILED):
+        raise RunFailedError(
+            f"Everybody is told; a stage of the run failed: ops.run_stage names it, under the run {run_id}."
+        )
+
+
+def instant(date: str | None) -> dt.datetime | None:
+    """The hour of the night on a business date; None where none was given, which is now."""
+    return None if date is None else dt.datetime.combine(dt.date.fromisoformat(date), dt.time(1), tzinfo=LOCAL)
 
 
 def _ready() -> Settings:

@@ -35,7 +35,8 @@ def migrate(settings: Settings) -> None:
         admin.execute(sql.SQL("alter database {} owner to {}").format(database, sql.Identifier(roles.MIGRATOR)))
         admin.execute(sql.SQL("revoke all on database {} from public").format(database))
         everybody = sql.SQL(", ").join(
-            sql.Identifier(role) for role in (roles.LOADER, roles.TRANSFORMER, roles.PUBLISHER, roles.READER_BASE)
+            sql.Identifier(role)
+            for role in (roles.LOADER, roles.TRANSFORMER, roles.PUBLISHER, roles.READER_BASE, roles.OFFICER)
         )
         admin.execute(sql.SQL("grant connect on database {} to {}").format(database, everybody))
         admin.execute(

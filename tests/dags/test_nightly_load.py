@@ -33,6 +33,7 @@ print(json.dumps({
             "upstream": sorted(task.upstream_task_ids),
             "trigger_rule": getattr(task.trigger_rule, "value", task.trigger_rule),
             "retries": task.retries,
+            "pauses": [task.retry_delay.total_seconds(), task.retry_exponential_backoff],
             "timeout": None if task.execution_timeout is None else task.execution_timeout.total_seconds(),
             "is_mapped": task.is_mapped,
         }
@@ -93,11 +94,15 @@ def test_the_build_and_the_report_run_whatever_happened_before_and_nothing_is_pu
     assert (rules["audit"], rules["publish"]) == ("all_success", "all_success")
 
 
-def test_every_task_has_a_time_limit_of_its_own_and_three_more_attempts(parsed: dict[str, Any]) -> None:
+def test_every_task_has_a_time_limit_of_its_own_and_three_more_attempts_but_the_build(parsed: dict[str, Any]) -> None:
     assert {name: task["timeout"] / 60 for name, task in parsed["tasks"].items()} == {
         "discover": 15, "load_and_gate": 180, "build": 180, "audit": 60, "publish": 30, "report": 30,
     }  # fmt: skip
-    assert {task["retries"] for task in parsed["tasks"].values()} == {3}
+    # the build waits for a backfill that has begun to build: three hours
+    assert {name: task["retries"] for name, task in parsed["tasks"].items()} == {
+        "discover": 3, "load_and_gate": 3, "build": 36, "audit": 3, "publish": 3, "report": 3,
+    }  # fmt: skip
+    assert parsed["tasks"]["build"]["pauses"] == [300, 0]
 
 
 def test_one_night_at_a_time_and_none_is_caught_up(parsed: dict[str, Any]) -> None:

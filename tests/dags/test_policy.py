@@ -397,8 +397,8 @@ class TestUnderAScheduler:
             "failed", 1, 3,
         )  # fmt: skip
         assert found["build"]["pool"] == "night"
-        # the pause is one to two minutes
-        assert eventually(lambda: running.tasks(run_id)["build"]["state"] == "success", 300)
+        # the pause of the night's build is five minutes
+        assert eventually(lambda: running.tasks(run_id)["build"]["state"] == "success", 480)
         assert running.tasks(run_id)["build"]["try_number"] == 2
 
     @pytest.mark.usefixtures("running")

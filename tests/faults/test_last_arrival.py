@@ -10,7 +10,7 @@ from builders import Inbox
 from proofs import proves
 from review_builders import published, review_room
 
-from night import last_arrival, tasks
+from night import journal, last_arrival, publishing, tasks
 from night.freshness import completeness
 from warehouse import builds, roles
 from warehouse.connection import connect
@@ -178,32 +178,100 @@ def test_a_build_that_failed_is_not_tried_every_quarter_and_one_that_was_killed_
     assert is_due(room) is again
 
 
-def test_while_another_build_runs_or_waits_it_is_left_alone(room: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def due(room: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The last sender of a month is there."""
     all_but_one(room)
     arrive(room, LAST)
     monkeypatch.setattr(last_arrival, "settings", lambda: room)
+    monkeypatch.setattr(tasks, "settings", lambda: room)
     assert last_arrival.is_due(**RUN)
+    return room
 
-    with builds.lease(room) as connection:
-        assert not last_arrival.is_due(**RUN)
+
+def candidate(settings: Settings, *, hours: int = 0) -> int:
+    """A build that waits for its audit, opened so many hours ago."""
+    with builds.lease(settings) as connection:
         build = builds.open_build(connection, "rules")
         assert build is not None
+        builds.finish(connection, build.build_id)
+    with connect(settings, roles.MIGRATOR) as connection:
+        connection.execute("update ops.build set opened_at = now() - make_interval(hours => %s)", [hours])
+    return build.build_id
+
+
+def state_of(settings: Settings, build_id: int) -> object:
+    with connect(settings, roles.TRANSFORMER) as connection:
+        row = connection.execute("select state from ops.build where build_id = %s", [build_id]).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_while_another_build_runs_or_waits_it_is_left_alone(due: Settings) -> None:
+    with builds.lease(due) as connection:
+        assert not last_arrival.is_due(**RUN)
+        assert not last_arrival.take("build", **RUN)
+        assert not builds.is_any_open(connection)
+    waits = candidate(due)
+
     assert not last_arrival.is_due(**RUN)
-    with builds.lease(room) as connection:
-        builds.take_back(connection)
+    assert not last_arrival.take("build", **RUN)
+    assert state_of(due, waits) == "built"
+    # that a run steps back is no failure of it, and nobody is told
+    assert {outcome for name, _, outcome, *_ in journal.outcomes(due, "day") if name == "build"} == {"skipped"}
+    assert journal.exit_code(due, "day") == 0
+
+
+def test_what_a_killed_process_left_open_is_taken_back_at_once_and_built_again(
+    due: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with builds.lease(due) as connection:
+        dead = builds.open_build(connection, "rules")
+        assert dead is not None
+    built: list[bool] = []
+    monkeypatch.setattr(publishing, "build", lambda *_, yields: built.append(yields) or 7)
+
     assert last_arrival.is_due(**RUN)
+    assert last_arrival.take("build", **RUN)
+    assert (state_of(due, dead.build_id), built) == ("abandoned", [True])
 
 
-@pytest.mark.parametrize("step", ["build", "audit", "publish"])
-def test_a_step_that_meets_a_night_ends_without_an_error(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_candidate_that_nobody_went_on_with_for_hours_keeps_the_day_waiting_no_longer(
+    due: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = candidate(due, hours=5)
+    monkeypatch.setattr(publishing, "build", lambda *_, **__: 7)
+
+    assert last_arrival.is_due(**RUN)
+    assert last_arrival.take("build", **RUN)
+    assert state_of(due, left) == "abandoned"
+
+
+def test_nothing_is_built_while_a_night_is_at_work(due: Settings) -> None:
+    journal.write(due, "night", "discover", None, 1.0, journal.Stage())
+    assert not last_arrival.is_due(**RUN)
+    journal.write(due, "night", "build", None, 1.0, journal.Stage())
+    assert not last_arrival.is_due(**RUN)
+    journal.write(due, "night", "report", None, 1.0, journal.Stage())
+    assert last_arrival.is_due(**RUN)
+    # its tasks were cleared: it begins anew under the same name
+    journal.write(due, "night", "discover", None, 1.0, journal.Stage())
+    assert not last_arrival.is_due(**RUN)
+
+
+@pytest.mark.parametrize("step", ["audit", "publish"])
+def test_a_candidate_of_its_own_is_not_left_waiting_because_somebody_holds_the_lease(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(**_: object) -> None:
         raise BuildOpenError("Build 3 is open")
 
     monkeypatch.setattr(tasks, step, refused)
-    assert last_arrival.take(step, **RUN) is False  # type: ignore[arg-type]
+    with pytest.raises(BuildOpenError):
+        last_arrival.take(step, **RUN)  # type: ignore[arg-type]
     monkeypatch.setattr(tasks, step, lambda **given: given == RUN)
     assert last_arrival.take(step, **RUN) is True  # type: ignore[arg-type]
-    monkeypatch.setattr(tasks, step, lambda **_: None)
+    monkeypatch.setattr(tasks, step, lambda **_: False if step == "audit" else None)
     assert last_arrival.take(step, **RUN) is False  # type: ignore[arg-type]
 
 
@@ -213,4 +281,4 @@ def test_what_waits_is_found_as_at_night_and_is_no_night_of_the_journal(
     folder: Path = inbox.send({"participants": None})
     monkeypatch.setattr(last_arrival, "settings", lambda: inbox.settings)
     assert last_arrival.waiting(run_id="day", inbox=str(inbox.root), date=None) == [[str(folder)]]
-    assert inbox.query("select stage from ops.run_stage") == []
+    assert inbox.query("select stage, rows from ops.run_stage") == [("waiting", 1)]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyrage
 import pytest
 from builders import Inbox, arrears, employers
@@ -26,7 +27,8 @@ from ingestion.own_keys import age_recipient
 from ingestion.receipts import RECEIPT_NAME, receipt
 from ingestion.replay import GoneError, Refused, one_refused
 from ingestion.sender_keys import add_key, revoke_key
-from night import arrivals, backfill
+from night import arrivals, backfill, journal
+from night.passing import LoadsLostError
 from warehouse import builds, roles
 from warehouse.builds import Range
 from warehouse.connection import connect
@@ -381,6 +383,75 @@ def test_a_range_that_makes_no_sense_is_wrong_usage(
         backfill.asked_range(first, last, senders, feeds)
 
 
+# ---------------------------------------------------------------------------------------------- as Airflow calls it
+
+
+PARAMS = {
+    "run_id": "by hand", "inbox": None, "date": "2021-11-03", "from": "2021-10", "to": "2021-10", "senders": [],
+    "feeds": [], "dry_run": False, "reason": WHY["reason"], "wait_minutes": 0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def by_hand(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> Inbox:
+    """The steps of the DAG work in this warehouse."""
+    monkeypatch.setattr(backfill, "settings", lambda: inbox.settings)
+    return inbox
+
+
+@pytest.mark.parametrize("wrong", [{"to": "2021-09"}, {"feeds": ["payroll"]}])
+def test_a_plan_that_cannot_be_made_is_on_record_and_fails_the_run(by_hand: Inbox, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        backfill.planned({**PARAMS, **wrong})
+    assert by_hand.query("select stage, subject, outcome from ops.run_stage") == [("backfill", "plan", "error")]
+    assert journal.exit_code(by_hand.settings, "by hand") == 1
+
+
+@pytest.mark.parametrize("is_replay", [True, False])
+def test_what_the_database_took_with_it_is_tried_again_and_a_mistake_is_not(
+    by_hand: Inbox, monkeypatch: pytest.MonkeyPatch, is_replay: bool
+) -> None:
+    if is_replay:
+        rejected(by_hand)
+    else:
+        by_hand.send({"arrears": arrears(1)})
+    (batch,) = plan(by_hand).batches
+    assert batch["items"][0].startswith("replay ") is is_replay
+    for error, raised in ((psycopg.errors.AdminShutdown("gone"), LoadsLostError), (KeyError("oh"), RuntimeError)):
+        with monkeypatch.context() as patch:
+            patch.setattr(arrivals, "load_submission", _raises(error))
+            with pytest.raises(raised, match="province-26/"):
+                backfill.loaded(batch, PARAMS)
+        assert journal.exit_code(by_hand.settings, "by hand") == 1
+    assert backfill.loaded(batch, PARAMS) == ({"rejected": 1} if is_replay else {"accepted": 1})
+
+
+def _raises(error: Exception) -> Any:
+    def load(*_: object) -> None:
+        raise error
+
+    return load
+
+
+def test_a_rebuild_that_a_night_leaves_no_room_for_is_skipped_and_no_failure(
+    by_hand: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill.publishing, "build", _never)
+    with builds.lease(by_hand.settings):
+        assert backfill.published(PARAMS) is False
+    assert by_hand.query("select stage, subject, outcome from ops.run_stage") == [("backfill", "rebuild", "skipped")]
+    assert journal.exit_code(by_hand.settings, "by hand") == 0
+
+
+def test_the_business_date_of_a_run_is_that_of_its_publication(by_hand: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill.publishing, "build", lambda *_, **__: 1)
+    monkeypatch.setattr(backfill.publishing, "audit", lambda *_: True)
+    found: list[dt.datetime] = []
+    monkeypatch.setattr(backfill.publishing, "publish", lambda *_, now: found.append(now))
+    assert backfill.published(PARAMS) is False
+    assert [f"{now:%Y-%m-%d %H:%M %z}" for now in found] == ["2021-11-03 01:00 +0700"]
+
+
 # ------------------------------------------------------------------------------------------------- beside a night
 
 
@@ -428,10 +499,15 @@ def test_a_night_that_is_loading_is_waited_for_but_not_one_that_died_hours_ago(
     monkeypatch.setattr(backfill.publishing, "build", lambda *_, **__: built.append("built"))
     with connect(room, roles.LOADER) as connection:
         connection.execute("insert into ops.run_stage (run_id, stage) values ('night', 'discover')")
-    with pytest.raises(BuildOpenError, match="A night is loading"):
-        publish(room, patience=0.001)
+    for patience in (0, 0.001):
+        with pytest.raises(BuildOpenError, match="A night is at work"):
+            publish(room, patience=patience)
     with connect(room, roles.LOADER) as connection:
-        connection.execute("update ops.run_stage set started_at = now() - interval '3 hours'")
+        connection.execute("update ops.run_stage set started_at = now() - interval '11 hours'")
+    with pytest.raises(BuildOpenError, match="A night is at work"):
+        publish(room)
+    with connect(room, roles.LOADER) as connection:
+        connection.execute("update ops.run_stage set started_at = now() - interval '13 hours'")
     assert publish(room, patience=0.001) is None
     assert built == ["built"]
 

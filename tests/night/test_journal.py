@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from builders import Inbox, participants
 
+from ingestion import ledger
 from night import arrivals, journal, publishing, tasks
 from night.dbt_runs import NodeResult
 from night.journal import Node, Stage
 from warehouse import roles
 from warehouse.connection import connect
+from warehouse.errors import BuildOpenError
 
 RUN = "metrics"
 
@@ -38,6 +40,16 @@ def test_a_submission_is_measured_at_each_stage(inbox: Inbox) -> None:
     assert set(found.values()) == {("province-26", 4, 1, size)}
 
 
+def test_one_that_was_decided_before_is_not_counted_a_second_time(inbox: Inbox) -> None:
+    folder = inbox.send({"participants": participants(3)})
+    for attempt in ("first", "again"):
+        assert arrivals.load_and_gate(inbox.settings, attempt, folder) in ledger.FINAL
+
+    assert inbox.query("select run_id, rows, rejected from ops.run_stage where stage = 'load and gate' order by 1") == [
+        ("again", None, None), ("first", 3, 0),
+    ]  # fmt: skip
+
+
 def test_one_whose_files_are_not_read_has_a_sender_and_no_sizes(inbox: Inbox) -> None:
     folder = inbox.send({"participants": participants(2)}, declared={"participants": {"sha256": "0" * 64}})
 
@@ -57,6 +69,30 @@ def test_one_that_cannot_be_loaded_still_names_its_sender(inbox: Inbox, monkeypa
         arrivals.load_and_gate(inbox.settings, RUN, folder)
 
     assert inbox.query("select sender, outcome, message from ops.run_stage") == [("province-26", "error", "KeyError")]
+
+
+def test_a_run_whose_stage_failed_fails_with_its_last_task(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "settings", lambda: inbox.settings)
+    journal.write(inbox.settings, RUN, "load and gate", "rejected", 1.0, Stage(outcome="rejected"))
+    tasks.require_success(run_id=RUN)
+    journal.write(inbox.settings, RUN, "load and gate", "broken", 1.0, Stage(outcome="error"))
+    with pytest.raises(tasks.RunFailedError, match=RUN):
+        tasks.require_success(run_id=RUN)
+    journal.write(inbox.settings, RUN, "load and gate", "broken", 1.0, Stage(outcome="accepted"))
+    tasks.require_success(run_id=RUN)
+
+
+@pytest.mark.parametrize(("steps_back", "outcome"), [(True, "skipped"), (False, "error")])
+def test_that_another_build_is_open_is_an_error_of_a_stage_that_does_not_step_back(
+    inbox: Inbox, steps_back: bool, outcome: str
+) -> None:
+    with (
+        pytest.raises(BuildOpenError),
+        journal.stage(inbox.settings, RUN, "build", steps_back=steps_back),
+    ):
+        raise BuildOpenError("Build 3 is open")
+
+    assert inbox.query("select outcome from ops.run_stage") == [(outcome,)]
 
 
 def result(name: str, status: str = "pass", seconds: float = 1.0, **of: Any) -> NodeResult:

@@ -160,7 +160,10 @@ def test_an_event_of_airflow_loses_messages_logins_and_addresses(tmp_path: Path)
 
 def test_the_dag_has_a_start_before_its_end(tmp_path: Path) -> None:
     transport = lineage.RunFile(lineage.RunFile.config_class.from_dict({"log_file_path": str(tmp_path / "lineage")}))
-    dag_run = {"run_id": "night-3", "start_date": "2021-11-01T01:00:00+07:00", "end_date": "2021-11-01T02:00:00+07:00"}
+    dag_run = {
+        "run_id": "night-3", "dag_id": "nightly_load", "start_date": "2021-11-01T01:00:00+07:00",
+        "end_date": "2021-11-01T02:00:00+07:00",
+    }  # fmt: skip
     error = {"message": "task_failure", "programmingLanguage": "python"}
     facets = {"airflowDagRun": {"dagRun": dag_run}, "errorMessage": error}
     run = {"runId": "01a20357-33d3-71b1-8802-7ef7d4f86b89", "facets": facets}
@@ -168,6 +171,8 @@ def test_the_dag_has_a_start_before_its_end(tmp_path: Path) -> None:
 
     transport.emit(event)
 
+    # another DAG's run of the same instant has the same id
+    assert lineage.path_of(Settings(home=tmp_path), "nightly_load__night-3").exists()
     start, end = events_of(tmp_path)
     assert (start["eventType"], start["eventTime"]) == ("START", "2021-11-01T01:00:00+07:00")
     assert (end["eventType"], end["eventTime"]) == ("FAIL", "2021-11-01T02:00:00+07:00")

@@ -57,7 +57,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Told]:
     """What operations are told; the channels have tests of their own."""
     found: list[Told] = []
 
-    def tell(_: Settings, __: str, alerts: list[Told]) -> int:
+    def tell(_: Settings, __: str, alerts: list[Told], *, now: dt.datetime) -> int:
+        assert now.hour == 3
         found.extend(alerts)
         return len(alerts)
 
@@ -335,7 +336,7 @@ def test_a_step_that_fails_is_told_and_fails_the_run_and_one_that_was_mended_doe
     monkeypatch.undo()
     monkeypatch.setenv("VSS_HOME", str(here.settings.home))
     monkeypatch.setitem(
-        sys.modules, "night.alerts", types.SimpleNamespace(Alert=Told, tell=lambda *given: len(given[2]))
+        sys.modules, "night.alerts", types.SimpleNamespace(Alert=Told, tell=lambda *given, **_: len(given[2]))
     )
     assert maintenance.take("leftovers", **RUN)
     assert maintenance.tell(**RUN) == 0

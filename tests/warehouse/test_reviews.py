@@ -15,7 +15,7 @@ import pytest
 from review_builders import TWIN, UNIT, judged, pair, published, read, review_room, touched
 
 from night.readiness import migrate
-from warehouse import reviews, roles
+from warehouse import pseudonyms, reviews, roles
 from warehouse.connection import connect
 from warehouse.errors import UsageError
 from warehouse.publication import roll_back

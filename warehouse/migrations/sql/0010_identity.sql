@@ -16,9 +16,6 @@ begin
 end $$;
 revoke all on function ops.withhold_workbook(text, text, text) from public;
 
-do $$ begin
-    execute format('grant connect on database %I to vss_officer', current_database());
-end $$;
 grant usage on schema ops to vss_vault, vss_officer;
 grant select on ops.submission, ops.load to vss_vault;
 grant execute on function ops.withhold_workbook(text, text, text) to vss_officer;
