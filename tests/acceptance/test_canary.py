@@ -14,6 +14,7 @@ import canary
 import psycopg
 import pytest
 from demo_warehouse import Demo
+from proofs import proves
 
 from warehouse.settings import Settings
 
@@ -46,16 +47,19 @@ def test_the_canaries_went_through_the_night(demo: Demo) -> None:
     assert any((row["name"] or "").startswith("Hộ kinh doanh ") for row in shown)
 
 
+@proves("access.canary")
 def test_no_person_stands_in_a_file_that_is_not_there_for_persons(settings: Settings) -> None:
     assert list(canary.leaks_in_files(settings, canary.TEXTS, is_secret=False)) == []
 
 
+@proves("access.canary")
 def test_no_secret_stands_in_a_file_that_is_not_there_for_secrets(settings: Settings) -> None:
     words = canary.secrets(settings)
     assert {"vss_loader", "vss_migrator", "vss_airflow", "airflow_jwt", "row_token_key", "postgres"} <= set(words)
     assert list(canary.leaks_in_files(settings, list(words.values()), is_secret=True)) == []
 
 
+@proves("access.canary")
 def test_neither_stands_in_a_table_of_the_warehouse_or_of_airflow_but_raw_and_vault(settings: Settings) -> None:
     words = list(canary.secrets(settings).values())
     looked_through = 0

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from bundle import BY_UUID, CHARTS, DASHBOARDS, DATABASE, DATASETS, answer, empty_bi, metric, put
+from proofs import proves
 
 from cli import dashboards
 from warehouse.connection import Connection, admin_url, open_connection
@@ -184,6 +185,7 @@ def test_every_part_has_a_uuid_of_its_own() -> None:
     assert len({part["uuid"] for part in everything}) == len(everything) == len(dashboards.bundle_uuids())
 
 
+@proves("access.small-cells")
 def test_a_count_below_five_is_empty_with_the_sums_it_is_part_of_and_the_country(bi: Connection) -> None:
     for code, compulsory, voluntary in (("26", 220, 3), ("01", 100, 40), ("national", 320, 43)):
         put(
@@ -267,6 +269,7 @@ def test_the_groups_of_health_insurance_are_put_together_with_a_headline_group_l
     assert dict(answer(bi, "hi_groups", ["hi_group", "participants"])) == {"pooled": 11, "GD": 6, "DN": 50}
 
 
+@proves("access.small-cells")
 @pytest.mark.parametrize("seed", range(5))
 def test_no_group_below_five_is_seen_whatever_the_provinces_send(bi: Connection, seed: int) -> None:
     dice = Random(seed)  # noqa: S311 - no secret

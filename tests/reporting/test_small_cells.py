@@ -10,6 +10,7 @@ from itertools import product
 from headline_builders import figure, small, vinh_phuc
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proofs import proves
 
 from reporting.figures import NATIONAL, Figure, Territory
 from reporting.headline import in_full
@@ -29,6 +30,7 @@ def possible(shown: list[str], total: str) -> list[set[int]]:
     return found
 
 
+@proves("access.small-cells")
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=4))
 def test_no_small_count_can_be_taken_from_its_total(counts: list[int]) -> None:
@@ -120,6 +122,7 @@ def told(territories: list[Territory]) -> list[tuple[str, str]]:
 COUNTS = st.integers(0, 9) | st.integers(10, 3000)
 
 
+@proves("access.small-cells")
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS), min_size=1, max_size=5))
 def test_no_sum_of_the_country_or_of_a_province_tells_a_small_count(counts: list[tuple[int, int, int]]) -> None:

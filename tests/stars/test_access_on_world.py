@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from access import access_of, changed
+from proofs import proves
 from psycopg import sql
 from shown import World
 
@@ -68,6 +69,7 @@ def national(
     return number, found
 
 
+@proves("access.roles")
 @pytest.mark.parametrize("province", PROVINCES)
 def test_a_province_sees_of_every_relation_what_headquarters_sees_of_that_province(
     world: World,
@@ -110,6 +112,7 @@ def test_what_has_no_province_is_on_the_list_of_what_is_everybodys(relations: di
     assert {name for name, columns in relations.items() if "current_province_code" not in columns} == EVERYBODYS
 
 
+@proves("access.roles")
 @pytest.mark.parametrize(
     "probe",
     [
@@ -230,6 +233,7 @@ def test_nothing_but_bi_is_in_what_a_reader_can_list_with_its_size(
     ).fetchone() == (0,)
 
 
+@proves("access.roles")
 @pytest.mark.parametrize("space", ["raw", "marts", "staging", "reference", "ops", "vault", "gate"])
 def test_a_reader_has_no_right_to_anything_behind_bi(world: World, space: str) -> None:
     with connect(world.settings, roles.MIGRATOR) as connection:
@@ -247,6 +251,7 @@ def test_a_reader_has_no_right_to_anything_behind_bi(world: World, space: str) -
     assert reachable == []
 
 
+@proves("access.full-rebuild")
 def test_views_that_are_made_anew_have_the_rights_and_words_they_had(world: World) -> None:
     before = access_of(world.settings)
     with connect(world.settings, roles.PUBLISHER, autocommit=True) as connection:

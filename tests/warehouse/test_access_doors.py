@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from proofs import proves
 from psycopg import sql
 
 from warehouse import roles
@@ -83,6 +84,7 @@ def test_no_function_with_its_owners_rights_can_be_led_to_anothers_tables_by_a_s
     )
 
 
+@proves("access.roles")
 def test_a_reader_may_call_two_functions_of_ours_and_enter_one_schema(configured: Settings) -> None:
     for role in READERS:
         with connect(configured, role) as connection:
@@ -102,6 +104,7 @@ def test_a_reader_may_call_two_functions_of_ours_and_enter_one_schema(configured
             ).fetchone() == (0,)
 
 
+@proves("access.roles")
 @pytest.mark.parametrize("role", READERS)
 @pytest.mark.parametrize(
     "query",
