@@ -358,7 +358,9 @@ def _why(row: Mapping[str, Any]) -> str:
     reason = str(details.get("reason", ""))
     if row["success"]:
         return "nothing to judge" if row["evaluated"] == 0 else reason
-    counts = [] if row["unexpected"] is None else [f"{row['unexpected']:,} of {row['evaluated']:,}"]
+    # how many rows a test of dbt looked at is not known
+    evaluated = "" if row["evaluated"] is None else f" of {row['evaluated']:,}"
+    counts = [] if row["unexpected"] is None else [f"{row['unexpected']:,}{evaluated}"]
     told = details.get("figures", [])
     # gate 2 keeps its figures as a sentence, gate 1 as a list
     figures = [told] if isinstance(told, str) else ["; ".join(_figure(one)) for one in told]
