@@ -11,8 +11,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pendulum
-from airflow.sdk import TriggerRule, dag, get_current_context, task
+from airflow.sdk import TriggerRule, dag, task
 
+from dags.arrivals import arrivals_taken
 from dags.policy import NIGHT_POOL, defaults
 from dags.run_params import PARAMS, given_params
 
@@ -30,24 +31,6 @@ from dags.run_params import PARAMS, given_params
     doc_md=__doc__,
 )
 def completeness() -> None:
-    @task(execution_timeout=dt.timedelta(minutes=10))
-    def waiting() -> list[list[str]]:
-        """Submissions that are not final in the ledger, in batches of about eight; a sender's stay together."""
-        from night import last_arrival
-
-        return last_arrival.waiting(**given_params())
-
-    @task(
-        map_index_template="{{ batch_name }}",
-        execution_timeout=dt.timedelta(hours=2),
-        doc_md="Load and gate a batch, as the night does.",
-    )
-    def load_and_gate(batch: list[str]) -> dict[str, int]:
-        from night import tasks
-
-        get_current_context()["batch_name"] = tasks.batch_name(batch)
-        return tasks.load_and_gate(batch, **given_params())
-
     @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(minutes=15))
     def remind() -> int:
         """Tell who owes what, each sender in one message; how many things were new. Fails when a submission broke."""
@@ -57,7 +40,7 @@ def completeness() -> None:
         tasks.require_success(**given_params())
         return told
 
-    load_and_gate.expand(batch=waiting()) >> remind()
+    arrivals_taken(hours=2) >> remind()
 
 
 completeness()

@@ -15,9 +15,10 @@ import datetime as dt
 from typing import Literal
 
 import pendulum
-from airflow.sdk import TriggerRule, dag, get_current_context, task
+from airflow.sdk import TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.arrivals import arrivals_taken
 from dags.policy import NIGHT_POOL, THEN, defaults, nodes_shown
 from dags.run_params import PARAMS, given_params
 
@@ -43,24 +44,6 @@ def _take(step: Literal["build", "audit", "publish"]) -> None:
     doc_md=__doc__,
 )
 def last_arrival() -> None:
-    @task(execution_timeout=dt.timedelta(minutes=10))
-    def waiting() -> list[list[str]]:
-        """Submissions that are not final in the ledger, in batches of about eight; a sender's stay together."""
-        from night import last_arrival as day
-
-        return day.waiting(**given_params())
-
-    @task(
-        map_index_template="{{ batch_name }}",
-        execution_timeout=dt.timedelta(hours=1),
-        doc_md="Load and gate a batch, as the night does.",
-    )
-    def load_and_gate(batch: list[str]) -> dict[str, int]:
-        from night import tasks
-
-        get_current_context()["batch_name"] = tasks.batch_name(batch)
-        return tasks.load_and_gate(batch, **given_params())
-
     @task.short_circuit(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=dt.timedelta(minutes=10))
     def is_due() -> bool:
         """Whether a month is complete now that is shown incomplete, or a tax list waits to be matched."""
@@ -102,7 +85,7 @@ def last_arrival() -> None:
         tasks.require_success(**given_params())
         return told
 
-    loaded = load_and_gate.expand(batch=waiting())
+    loaded = arrivals_taken(hours=1)
     loaded >> is_due() >> build() >> audit() >> publish() >> report()
     loaded >> tell()
 

@@ -177,10 +177,9 @@ def _finish(settings: Settings, run_id: str, connection: Connection) -> int | No
         return None
     with connect(settings, roles.PUBLISHER, autocommit=True) as publisher:
         back = publication.last_roll_back(publisher)
-        told = [] if back is None else publication.told_by_roll_back(publisher, back)
-    if back is not None and not has_done(settings, _RECEIPTS, _publication(back)):
-        _write_receipts(settings, run_id, back, told)
-        return back
+        if back is not None and not has_done(settings, _RECEIPTS, _publication(back)):
+            _write_receipts(settings, run_id, back, publication.told_by_roll_back(publisher, back))
+            return back
     built = builds.last_published(connection)
     if built is None or has_done(settings, _RECEIPTS, _publication(built.candidate_id)):
         return None
