@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 from builders import migrated, stop_and_remove
+from parsing import HEAVY, lines
 from review_builders import published
-from test_nightly_load import HEAVY
 
 from cli import airflow_process, stack
 from night.dbt_runs import project_hash
@@ -89,17 +89,8 @@ print(json.dumps({"seconds": seconds, "modules": modules, "dags": dags, "decided
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a process of its own finds when it parses the folder as Airflow does, and how the policy decides."""
     home = tmp_path_factory.mktemp("airflow")
-    done = subprocess.run(
-        [sys.executable, "-c", PARSE, json.dumps(FILES)],
-        cwd=PROJECT,
-        env={
-            "PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home), "PYTHONPATH": str(PROJECT),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        },
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    printed = lines(PARSE, home, json.dumps(FILES))
+    found: dict[str, Any] = json.loads(printed[-1])
     return found
 
 

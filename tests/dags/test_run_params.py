@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from warehouse.settings import PROJECT
+from parsing import lines
 
 # Airflow is imported in a process of its own: it reads its settings and its home when it is
 ASK = """
@@ -30,19 +27,8 @@ for date in sys.argv[1:]:
 def test_a_date_in_the_future_is_refused_and_never_tried_again(tmp_path: Path) -> None:
     today = dt.datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
     future = today + dt.timedelta(days=2)
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, f"{today}", "2021-10-31", "", f"{future}", "2099-01-01"],
-        cwd=PROJECT,
-        env={
-            "PATH": os.environ["PATH"], "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path),
-            "PYTHONPATH": str(PROJECT), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        },
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-    said = [json.loads(line) for line in done.stdout.splitlines()[-5:]]
+    printed = lines(ASK, tmp_path, f"{today}", "2021-10-31", "", f"{future}", "2099-01-01")
+    said = [json.loads(line) for line in printed[-5:]]
     assert said[:3] == [f"{today}", "2021-10-31", None]
     for date, words in zip((f"{future}", "2099-01-01"), said[3:], strict=True):
         assert words.startswith(f"The date {date} is in the future: take ")
