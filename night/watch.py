@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ NIGHT_BEGINS = dt.time(1)
 
 _LONGEST = dt.timedelta(hours=5)
 """A night that began at 01:00 must have ended before the director reads at seven."""
+_LOG = logging.getLogger(__name__)
 _DAYS_BACK = 7
 
 
@@ -83,7 +85,8 @@ def look(configured: Settings, *, run_id: str, now: dt.datetime) -> int:
         found = missed_nights(configured, now=now)
     except UnreachableError:
         found = [alert("no-database", f"{now.astimezone(LOCAL):%Y-%m-%d}", OPERATIONS)]
-    except Exception:  # noqa: BLE001 - the next look comes soon
+    except Exception as error:  # noqa: BLE001 - the next look comes soon
+        _LOG.warning("the nights could not be looked at: %s", type(error).__name__)
         return 0
     return tell(configured, run_id, found, now=now)
 
