@@ -64,9 +64,8 @@ docs: $(READY) ## write the generated pages anew: guide, templates, relations of
 	if test -e $(HOME_OF_RUNS)/server.json -o -n "$$VSS_DATABASE_URL"; then eval "$$($(VSS) env)"; fi; \
 	    $(BIN)/python -m reporting.project_pages
 
-bench: $(READY) ## measure beside floors and peers (docs/performance.md); let nothing else run
-	$(VSS) bench ingest --profile
-	$(VSS) bench ingest-memory
+bench: $(READY) ## measure every target beside its floor, one table (docs/performance.md); let nothing else run
+	$(VSS) bench all --profile
 
 up: $(READY) ## run everything until make down: Airflow with the schedule on, its UI, report and gate results as pages
 	$(VSS) up

@@ -19,18 +19,22 @@ _KNOWN = {
     "ingest": "a whole load against plain COPY, dlt and pandas; --rows, --repeat, --no-peers, --profile",
     "ingest-memory": "peak memory of a load and of one ten times as large; --rows",
     "gate": "gate 1 of a participants file against the same checks by hand, a statement each; --rows, --repeat",
-    "publish": "readers while publications change, over a month of history and over 24; --rows are the months",
-    "dbt-in-airflow": "one dbt build beside an invocation for every model; --rows are the models, all unless given",
-    "query": "the guide's questions through bi, beside bare tables and beside views open to all, on the demo; --repeat",
+    "build": "dbt's build of one new month of the country against the same SQL by hand; --scale, --repeat, --profile",
     "orchestrate": "a night of 63 senders under a scheduler, beside the same steps in one process; --scale, --repeat",
+    "increment": "a correction over 24 months of history, and over 1; --rows (months), --scale, --repeat, --profile",
+    "publish": "readers while publications change, over a month of history and over 24; --rows are the months",
+    "query": "the guide's questions through bi, beside bare tables and beside views open to all, on the demo; --repeat",
+    "scale": "a month at a hundredth, a tenth and the whole of --scale: time a row, memory; --profile",
+    "dbt-in-airflow": "one dbt build beside an invocation for every model; --rows are the models, all unless given",
     "tax-match": "units of the country against a year's tax codes, beside splink; --rows are the codes, --no-peers",
+    "all": "the nine above that have a target, and one table of them; --scale, --no-peers, --profile",
 }
 
 _TAKERS = {
-    "rows": set(_KNOWN) - {"query", "orchestrate"},
-    "repeat": {"ingest", "gate", "query", "orchestrate"},
-    "scale": {"orchestrate"},
-    "profile": {"ingest"},
+    "rows": {"ingest", "ingest-memory", "gate", "increment", "publish", "dbt-in-airflow", "tax-match"},
+    "repeat": {"ingest", "gate", "build", "increment", "query", "orchestrate"},
+    "scale": {"build", "increment", "orchestrate", "scale", "all"},
+    "profile": {"ingest", "build", "increment", "scale", "all"},
 }
 
 
@@ -69,6 +73,15 @@ def _run(arguments: argparse.Namespace, folder: Path) -> Result:
         },
         "ingest-memory": lambda: {"rows": arguments.rows or measured.DEFAULT_ROWS},
         "gate": lambda: {"rows": arguments.rows or measured.DEFAULT_ROWS},
+        "build": lambda: {"scale": _scale(arguments, measured.DEFAULT_SCALE), "profile": arguments.profile},
+        "increment": lambda: {
+            "months": arguments.rows or measured.DEFAULT_MONTHS, "scale": _scale(arguments, measured.DEFAULT_SCALE),
+            "profile": arguments.profile,
+        },
+        "scale": lambda: {"scale": _scale(arguments, measured.DEFAULT_SCALE), "profile": arguments.profile},
+        "all": lambda: {
+            "scale": _scale(arguments, measured.DEFAULT_SCALE), "peers": arguments.peers, "profile": arguments.profile,
+        },
         "publish": lambda: {"months": arguments.rows or measured.DEFAULT_MONTHS},
         "dbt-in-airflow": lambda: {"models": arguments.rows},
         "query": dict,

@@ -39,23 +39,23 @@ def run(folder: Path, *, rows: int, repeat: int) -> Result:
     """
     result = Result("gate", rows)
     with temporary_warehouse(folder) as settings:
-        small = _loaded(settings, folder / "samples", min(rows, _SMALL_ROWS))
+        small = loaded(settings, folder / "samples", min(rows, _SMALL_ROWS))
         gate_submission(settings, small)
-        several = [_gate(settings, small) for _ in range(_SMALL_TIMES)]
-        by_hand = _by_hand(settings, small)
-        several_by_hand = [_ask(settings, by_hand) for _ in range(_SMALL_TIMES)]
+        several = [pass_gate(settings, small) for _ in range(_SMALL_TIMES)]
+        by_hand = statements_of(settings, small)
+        several_by_hand = [ask(settings, by_hand) for _ in range(_SMALL_TIMES)]
         empty(settings)
-        number = _loaded(settings, folder / "samples", rows)
-        statements = _by_hand(settings, number)
-        _ask(settings, statements)
+        number = loaded(settings, folder / "samples", rows)
+        statements = statements_of(settings, number)
+        ask(settings, statements)
         floors: list[Lap] = []
         ours: list[Lap] = []
         for turn in range(repeat):
-            floors.append(_ask(settings, statements))
-            ours.append(_gate(settings, number))
+            floors.append(ask(settings, statements))
+            ours.append(pass_gate(settings, number))
             _say(f"round {turn + 1} of {repeat}: by hand {floors[-1].seconds:.2f} s, ours {ours[-1].seconds:.2f} s")
         with as_checkpoint("submission"):
-            checkpoint = _gate(settings, number)
+            checkpoint = pass_gate(settings, number)
     result.ways = [
         _way(f"{len(statements)} statements by hand (floor)", rows, floors),
         _way("gate 1", rows, ours),
@@ -75,9 +75,11 @@ def run(folder: Path, *, rows: int, repeat: int) -> Result:
     }
     result.targets = [
         Target(
-            f"at most {_MOST_TIMES_THE_FLOOR} times the statements by hand: {times:.2f}", times <= _MOST_TIMES_THE_FLOOR
+            f"at most {_MOST_TIMES_THE_FLOOR} times the statements by hand: {times:.2f}",
+            times <= _MOST_TIMES_THE_FLOOR,
+            floor=f"{result.ways[0].median:.2f} s", ours=f"{result.ways[1].median:.2f} s", ratio=times,
         )
-    ]
+    ]  # fmt: skip
     result.remarks = [
         f"By round: {min(by_round):.2f} to {max(by_round):.2f} times the floor.",
         f"{_SMALL_TIMES} submissions of {min(rows, _SMALL_ROWS):,} rows in one warm process: "
@@ -86,7 +88,7 @@ def run(folder: Path, *, rows: int, repeat: int) -> Result:
     return result
 
 
-def _loaded(settings: Settings, samples: Path, rows: int) -> int:
+def loaded(settings: Settings, samples: Path, rows: int) -> int:
     folder = submission(settings.home / "inbox", sample(samples, rows), version=1)
     loaded = load_submission(settings, read_folder(folder))
     if loaded.state != "loaded":
@@ -94,24 +96,24 @@ def _loaded(settings: Settings, samples: Path, rows: int) -> int:
     return loaded.sub_no
 
 
-def _gate(settings: Settings, sub_no: int) -> Lap:
-    with lap() as measured:
+def pass_gate(settings: Settings, sub_no: int) -> Lap:
+    with lap(settings) as measured:
         verdict = gate_submission(settings, sub_no)
     if verdict.outcome != "passed":
         raise WrongResultError(f"The gate says {verdict.outcome}: the sample is in order, so no time was taken.")
     return measured
 
 
-def _ask(settings: Settings, statements: Sequence[sql.Composed]) -> Lap:
+def ask(settings: Settings, statements: Sequence[sql.Composed]) -> Lap:
     """Each statement counts what breaks its check; by the contract nothing does, for such rows were set aside."""
-    with lap() as measured, connect(settings, roles.LOADER) as connection:
+    with lap(settings) as measured, connect(settings, roles.LOADER) as connection:
         found = [connection.execute(statement).fetchone() for statement in statements]
     if any(row != (0,) for row in found[:-_OTHERS]):
         raise WrongResultError("A statement by hand found fault with the sample: no time was taken.")
     return measured
 
 
-def _by_hand(settings: Settings, sub_no: int) -> list[sql.Composed]:
+def statements_of(settings: Settings, sub_no: int) -> list[sql.Composed]:
     """What gate 1 asks of a participants file, a statement a check."""
     with connect(settings, roles.LOADER) as connection:
         load = connection.execute(

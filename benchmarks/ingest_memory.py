@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.processes import memory_kb, require_proc
 from benchmarks.results import Result, Target
 from benchmarks.sample import Sample, sample, submission
 from benchmarks.workplace import WrongResultError, empty, require_loaded, temporary_warehouse
 from ingestion.load import Loaded
-from warehouse.errors import UsageError
 from warehouse.settings import PROJECT, Settings
 
 DEFAULT_ROWS = 2_000_000
@@ -25,8 +25,7 @@ _GROWTH = 1.1
 
 def run(folder: Path, *, rows: int) -> Result:
     """Measure with 1,000 rows, `rows` and ten times `rows`, in a warehouse of its own under `folder`. Linux only."""
-    if not Path("/proc/self/smaps_rollup").exists():
-        raise UsageError("ingest-memory reads /proc: run it on Linux.")
+    require_proc("ingest-memory")
     sizes = (_FEW_ROWS, rows, _TIMES * rows)
     result = Result("ingest-memory", rows)
     peaks: list[float] = []
@@ -45,10 +44,14 @@ def run(folder: Path, *, rows: int) -> Result:
     result.facts["growth"] = round(growth, 4)
     result.targets = [
         Target(
-            f"at {sizes[2]:,} rows at most {_GROWTH} times the memory of {sizes[1]:,}: {growth:.2f}", growth <= _GROWTH
+            f"at {sizes[2]:,} rows at most {_GROWTH} times the memory of {sizes[1]:,}: {growth:.2f}",
+            growth <= _GROWTH, floor=f"{peaks[1]:.0f} MB", ours=f"{peaks[2]:.0f} MB", ratio=growth,
         ),
-        Target(f"at most {_LARGEST_MB} MB: {max(peaks):.0f}", max(peaks) <= _LARGEST_MB),
-    ]
+        Target(
+            f"at most {_LARGEST_MB} MB: {max(peaks):.0f}", max(peaks) <= _LARGEST_MB,
+            floor=f"{_LARGEST_MB} MB", ours=f"{max(peaks):.0f} MB", ratio=max(peaks) / _LARGEST_MB,
+        ),
+    ]  # fmt: skip
     result.remarks = lines
     if rows < _MANY_BLOCKS:
         result.remarks.append(f"Growth says little below {_MANY_BLOCKS:,} rows: a smaller file fills no two blocks.")
@@ -70,21 +73,9 @@ def _measured(settings: Settings, made: Sample, *, version: int) -> tuple[float,
                 output, _ = process.communicate(timeout=_LOOK_EVERY_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                tree = max(tree, _tree_kb(process.pid))
+                tree = max(tree, memory_kb(process.pid))
     if process.returncode != 0:
         raise WrongResultError("The loading process failed: run the benchmark `ingest` to see why.")
     found = json.loads(output.splitlines()[-1])
     require_loaded(settings, made, Loaded(found["sub_no"], found["submission_id"], found["state"]))
     return found["peak_kb"] / 1024, tree / 1024, found["seconds"]
-
-
-def _tree_kb(pid: int) -> int:
-    """Memory of a process and of its descendants, each shared page counted in shares (PSS); 0 for one that is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-        own = next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
-        tasks = list(Path(f"/proc/{pid}/task").glob("*/children"))
-        children = [int(child) for task in tasks for child in task.read_text(encoding="utf-8").split()]
-    except (OSError, ValueError):
-        return 0
-    return own + sum(map(_tree_kb, children))

@@ -41,10 +41,13 @@ class Way:
 
 @dataclass(frozen=True)
 class Target:
-    """What was promised and what was found."""
+    """What was promised and what was found, in a sentence; for the table of all: floor, ours and their ratio."""
 
     text: str
     reached: bool
+    floor: str = ""
+    ours: str = ""
+    ratio: float | None = None
 
 
 @dataclass
@@ -78,7 +81,13 @@ class Result:
                 for way in self.ways
             ],
             "facts": self.facts,
-            "targets": [{"target": target.text, "reached": target.reached} for target in self.targets],
+            "targets": [
+                {
+                    "target": target.text, "reached": target.reached, "floor": target.floor, "ours": target.ours,
+                    "ratio": None if target.ratio is None else round(target.ratio, 4),
+                }
+                for target in self.targets
+            ],
             "remarks": self.remarks,
         }  # fmt: skip
 

@@ -17,10 +17,12 @@ def bench(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Without it the benchmarks are listed.")] = None,
     rows: Annotated[int | None, typer.Option(help="Rows to measure with; each benchmark has its own default.")] = None,
     repeat: Annotated[int | None, typer.Option(help="How often floor and warehouse run in turn.")] = None,
-    scale: Annotated[float | None, typer.Option(help="orchestrate: the share of the country that reports.")] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="The share of the country: build, increment, orchestrate, scale, all.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the JSON here as well.")] = None,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Run dlt and pandas in the same run.")] = True,
-    profile: Annotated[bool, typer.Option("--profile", help="Show where the time of a load goes.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the time goes.")] = False,
 ) -> None:
     """Measure the warehouse beside a floor and its peers, in a warehouse of its own under VSS_HOME/bench."""
     arguments = [] if name is None else [name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from expectations.candidate import gate_candidate
+from expectations.candidate.verdict import gate_candidate
 from expectations.engine import as_checkpoint
 from expectations.results import Finding
 from expectations.submission import gate_submission

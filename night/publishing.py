@@ -117,7 +117,7 @@ def audit(settings: Settings, run_id: str) -> bool:
 
     Raises GateFailedError, and takes the build back, when a check fails.
     """
-    from expectations.candidate import gate_candidate
+    from expectations.candidate.verdict import gate_candidate
 
     with stage(settings, run_id, "audit") as mark, builds.lease(settings) as connection:
         waiting = builds.ready(connection, "built")
@@ -237,7 +237,7 @@ def _no_space() -> StorageError:
 
 def _record_tests(connection: Connection, build_id: int, nodes: Sequence[NodeResult]) -> None:
     """Keep what the data tests said, and which model could not be made, for the verdict on the candidate."""
-    from expectations.candidate import DbtTest, record
+    from expectations.candidate.dbt_tests import DbtTest, record
 
     tests = [
         DbtTest(node.name, node.model or node.name, node.status, node.is_warning, node.failures)

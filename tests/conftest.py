@@ -30,6 +30,7 @@ class OneWorldAWorker(LoadScopeScheduling):  # type: ignore[misc] # the library 
     FILES: ClassVar = {
         "tests/acceptance/": "demo",
         "tests/stars/": "world",
+        "tests/benchmarks/test_guard": "world",
         "tests/faults/test_process_night": "world",
     }
 

@@ -75,17 +75,6 @@ def test_the_memory_benchmark_tells_the_peak_of_a_small_and_a_tenfold_load(home:
     assert facts["growth"] == pytest.approx(large / small, rel=0.01)
 
 
-def test_the_gate_benchmark_runs_gate_and_statements_by_hand_in_turn(home: Path) -> None:
-    done = vss(home, "bench", "gate", "--rows", "3000", "--repeat", "2")
-    assert done.returncode == 0, done.stderr
-    found = json.loads((home / "bench" / "gate.json").read_text(encoding="utf-8"))
-    by_hand, ours, checkpoint, small = found["ways"]
-    assert [len(way["seconds"]) for way in (by_hand, ours, checkpoint, small)] == [2, 2, 1, 20]
-    # every check of the contract, and those of counts, persons, wages and history
-    assert found["facts"]["statements"] == 18
-    assert "3 times the statements by hand" in done.stdout
-
-
 def test_the_query_benchmark_asks_every_question_of_the_guide() -> None:
     asked = query.queries(query.GUIDE.read_text(encoding="utf-8"))
     assert {int(name.partition(".")[0]) for name in asked} == set(range(1, 31))
@@ -112,7 +101,8 @@ def test_the_orchestrate_benchmark_takes_the_same_nights_under_a_scheduler_and_w
 def test_without_a_name_the_benchmarks_are_listed_and_an_unknown_name_is_wrong_usage(home: Path) -> None:
     listed = vss(home, "bench")
     known = [
-        "ingest", "ingest-memory", "gate", "publish", "dbt-in-airflow", "query", "orchestrate", "tax-match",
+        "ingest", "ingest-memory", "gate", "build", "orchestrate", "increment", "publish", "query", "scale",
+        "dbt-in-airflow", "tax-match", "all",
     ]  # fmt: skip
     assert [line.split()[0] for line in listed.stdout.splitlines()] == known
     unknown = vss(home, "bench", "nothing")

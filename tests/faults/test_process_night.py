@@ -21,7 +21,7 @@ from nights import CORRECTED, Nights, shown_in, take
 from proofs import proves
 
 from cli import airflow_process
-from expectations import candidate
+from expectations.candidate import verdict
 from expectations.results import Finding
 from night import dbt_runs, tasks
 from night.dbt_runs import NodeResult
@@ -276,7 +276,7 @@ def test_a_gate_that_fails_takes_the_candidate_back_and_ends_the_night_in_five(
 ) -> None:
     nights.back_to("built")
     finding = Finding("E-GATE", {"gate": "total", "detail": "fct_arrears, Hậu Giang (46)"}, None, "equal")
-    monkeypatch.setattr(candidate, "gate_candidate", lambda *_: candidate.CandidateVerdict(False, (finding,)))
+    monkeypatch.setattr(verdict, "gate_candidate", lambda *_: verdict.CandidateVerdict(False, (finding,)))
     with pytest.raises(GateFailedError, match=r"what was published stays.*fct_arrears, Hậu Giang \(46\)"):
         take(["audit"])
     assert exit_code(nights.settings, "again") == 5

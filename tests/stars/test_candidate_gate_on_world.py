@@ -20,10 +20,10 @@ import pytest
 from proofs import proves
 from shown import World
 
-from expectations.candidate import DbtTest, gate_candidate, record
 from expectations.candidate.control import Compared
+from expectations.candidate.dbt_tests import DbtTest, record
 from expectations.candidate.scope import read_scope
-from expectations.candidate.verdict import CONTROLS, compare, failing
+from expectations.candidate.verdict import CONTROLS, compare, failing, gate_candidate
 from night import publishing
 from warehouse import builds, roles
 from warehouse.connection import Connection, connect

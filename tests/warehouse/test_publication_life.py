@@ -24,7 +24,7 @@ from benchmarks.published_world import (
     publish_two_states,
     write_manifest,
 )
-from expectations import candidate
+from expectations.candidate import verdict
 from night import dbt_runs, publishing
 from warehouse import bi, builds, locks, publication, roles
 from warehouse.connection import connect, role_url
@@ -256,7 +256,7 @@ def test_a_candidate_whose_view_is_held_keeps_and_is_audited_and_shown_later(
     monkeypatch.setattr(dbt_runs, "manifest_path", manifest_path)
     monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0.1)
     # this world has none of the facts that gate 2 looks at
-    monkeypatch.setattr(candidate, "gate_candidate", lambda *_: candidate.CandidateVerdict(True))
+    monkeypatch.setattr(verdict, "gate_candidate", lambda *_: verdict.CandidateVerdict(True))
     before = shown.number()
 
     with holding(shown), pytest.raises(locks.RelationLockedError):
