@@ -11,7 +11,7 @@ DEMO := $(HOME_OF_RUNS)/demo_inbox
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup demo test test-long lint lint-python lint-sql lint-dbt docs bench up down clean lock \
-    superset superset-venv superset-up superset-stop superset-lock
+    clients-venv superset superset-venv superset-up superset-stop superset-lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -92,6 +92,10 @@ superset-stop: ## stop Superset
 superset-lock: ## resolve reporting/superset/requirements.in anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make superset-lock" reporting/superset/requirements.in -o reporting/superset/requirements.lock
+
+clients-venv: ## programs that read bi (DuckDB, ODBC, JDBC …) into .venv-clients, for the long tests of them
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet -r tests/acceptance/clients/requirements.txt
 
 clean: ## stop the server and remove everything a run leaves behind
 	-$(VSS) dashboards stop

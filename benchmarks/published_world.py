@@ -125,7 +125,10 @@ def write_manifest(settings: Settings, added: dict[str, dict[str, str]] | None =
         described = {column: f"The {column} of the row." for column in columns} | (added or {}).get(name, {})
         nodes[f"model.vss.{name}"] = {
             "name": name, "resource_type": "model", "description": f"The relation {name}.",
-            "config": {"meta": {"is_published": True}, "main_feed": _MAIN_FEED.get(name)},
+            "config": {
+                "meta": {"is_published": True}, "main_feed": _MAIN_FEED.get(name),
+                "partition_by_month": name == "fct_participation",
+            },
             "columns": {column: {"description": words} for column, words in described.items()},
         }  # fmt: skip
     path = manifest_path(settings)

@@ -6,6 +6,7 @@ import re
 import statistics
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from psycopg import sql
@@ -22,10 +23,11 @@ from warehouse import bi, roles
 from warehouse.connection import Connection, admin_url, connect, open_connection
 from warehouse.settings import PROJECT, Settings
 
-DEFAULT_REPEAT = 5
+DEFAULT_REPEAT = 6
 GUIDE = PROJECT / "docs" / "bi-guide.md"
 BARE, OPEN = "bare", "open"
-"""Schemas: plain tables with what `bi` shows; and `bi`'s views without the predicate of who may see which rows."""
+"""Schemas: plain tables with what `bi` shows; and `bi`'s views of an owner whom no policy keeps from any row."""
+SCHEMAS = (BARE, OPEN, "bi")
 _OF_BARE, _OF_OPEN = 1.2, 1.1
 
 
@@ -44,18 +46,19 @@ def measure(settings: Settings, *, repeat: int) -> Result:
     """
     _bare_and_open(settings)
     asked = queries(GUIDE.read_text(encoding="utf-8"))
-    seconds: dict[str, dict[str, list[float]]] = {schema: {} for schema in (BARE, OPEN, "bi")}
+    seconds: dict[str, dict[str, list[float]]] = {schema: {} for schema in SCHEMAS}
     with connect(settings, roles.READER, autocommit=True) as reader:
         # Python has no date 'infinity'
         reader.adapters.register_loader("date", TextLoader)
         for number in range(repeat + 1):
             for name, text in asked.items():
                 answers = {}
-                for schema, found in seconds.items():
+                # each comes first, second and third in turn: who comes after another finds more in the caches
+                for schema in (*SCHEMAS[number % 3 :], *SCHEMAS[: number % 3]):
                     spent, answers[schema] = _ask(reader, schema, text)
                     # the first round fills the caches
                     if number:
-                        found.setdefault(name, []).append(spent)
+                        seconds[schema].setdefault(name, []).append(spent)
                 if not answers[BARE] == answers[OPEN] == answers["bi"]:
                     raise WrongResultError(f"The answers to {name} differ.")
     return _result(seconds, repeat)
@@ -92,7 +95,8 @@ def _bare_and_open(settings: Settings) -> None:
             admin.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
         for relation in bi.relations(dbt_runs.manifest_path(settings)):
             _table(admin, relation.name)
-            text = re.sub(r" where .*?(?= order by|$)", "", relation.view_sql(), flags=re.DOTALL)
+            # without the policy it is the pointer that says which rows of a fact are shown
+            text = replace(relation, is_by_month=False).view_sql()
             admin.execute(sql.SQL("create view {} as {}").format(sql.Identifier(OPEN, relation.name), sql.SQL(text)))
         for schema in (BARE, OPEN):
             admin.execute(
@@ -101,15 +105,15 @@ def _bare_and_open(settings: Settings) -> None:
             name, reader = sql.Identifier(schema), sql.Identifier(roles.READER)
             admin.execute(sql.SQL("grant usage on schema {} to {}").format(name, reader))
             admin.execute(sql.SQL("grant select on all tables in schema {} to {}").format(name, reader))
-        # a view's owner reads for the reader, as in bi
+        # a view's owner reads for the reader, as in bi; engineers see every row
         for relation in bi.relations(dbt_runs.manifest_path(settings)):
             admin.execute(
                 sql.SQL("alter view {} owner to {}").format(
-                    sql.Identifier(OPEN, relation.name), sql.Identifier(roles.PUBLISHER)
+                    sql.Identifier(OPEN, relation.name), sql.Identifier(roles.ENGINEER)
                 )
             )
         admin.execute(
-            sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(OPEN), sql.Identifier(roles.PUBLISHER))
+            sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(OPEN), sql.Identifier(roles.ENGINEER))
         )
 
 
@@ -156,7 +160,7 @@ def _result(seconds: dict[str, dict[str, list[float]]], repeat: int) -> Result:
     result.ways = [
         Way(label, len(medians["bi"]), rounds[schema], (0.0,))
         for label, schema in (
-            ("floor: bare tables", BARE), ("bi without the predicate", OPEN), ("bi, as vss_reader", "bi"),
+            ("floor: bare tables", BARE), ("bi without policies", OPEN), ("bi, as vss_reader", "bi"),
         )
     ]  # fmt: skip
     of_bare, of_open = totals["bi"] / totals[BARE], totals["bi"] / totals[OPEN]

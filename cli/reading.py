@@ -18,20 +18,28 @@ from warehouse.settings import Settings, settings
 def as_of(
     when: Annotated[str, typer.Argument(metavar="PUBLICATION_OR_DATE")],
     query: Annotated[str, typer.Argument(help="A select over bi.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="For programs: text as it is, also what a spreadsheet takes for a formula.")
+    ] = False,
 ) -> None:
     """The same query over what was published then; CSV with a heading and nothing else."""
-    publication.as_of(_ready(), when, query, sys.stdout)
+    publication.as_of(_ready(), when, query, sys.stdout, is_raw=raw)
 
 
 def diff(
     before: Annotated[str, typer.Argument(metavar="PUBLICATION_OR_DATE")],
     after: Annotated[str, typer.Argument(metavar="PUBLICATION_OR_DATE")],
     relation: Annotated[str | None, typer.Option(metavar="R", help="Only this relation, month by month.")] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="What differs as CSV, every number exact.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="What differs as CSV, numbers exact.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:
-    """Which corrections came between two publications, and what they changed; person-level relations as counts."""
+    """Which corrections came between two publications, and what they changed; person-level relations as counts.
+
+    No figure tells a count under five persons, but in --json, which is for programs and has every number.
+    """
     from reporting import differences as shown
+    from reporting.changes import persons
+    from reporting.small_cells import keep_back
     from warehouse.differences import compare
 
     if as_csv and as_json:
@@ -40,12 +48,14 @@ def diff(
     found = compare(
         configured, before, after, relation=relation, manifest=dbt_runs.manifest_path(configured)
     )  # fmt: skip
-    if as_csv:
-        shown.write_csv(found, sys.stdout)
-    elif as_json:
+    if as_json:
         shown.write_json(found, sys.stdout)
+        return
+    told = keep_back(found, persons(configured))
+    if as_csv:
+        shown.write_csv(told, sys.stdout)
     else:
-        shown.write_text(found, sys.stdout, in_full=relation is not None)
+        shown.write_text(told, sys.stdout, in_full=relation is not None)
 
 
 def report(out: Annotated[Path | None, typer.Option(help="Another folder than VSS_HOME/report.")] = None) -> None:
@@ -58,12 +68,20 @@ def report(out: Annotated[Path | None, typer.Option(help="Another folder than VS
     print(write_report(configured, out=out, manifest=dbt_runs.manifest_path(configured)))
 
 
-def headline() -> None:
+def headline(
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Every territory's figures, to pass on: no count under five persons.")
+    ] = False,
+) -> None:
     """The headline table of what is published, and where to look next."""
     from reporting.headline import headline as read_headline
+    from reporting.headline_csv import write_csv
     from reporting.terminal import as_text
 
     configured = _ready()
+    if as_csv:
+        write_csv(read_headline(configured), sys.stdout)
+        return
     print(as_text(read_headline(configured)))
     print(f"\nReport:  {configured.home / 'report' / 'index.html'}")
     print("Receipts: vss status, vss receipt ID    Database: psql \"$(vss url)\"    Then: vss as-of 1 'select …'")

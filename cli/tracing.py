@@ -16,6 +16,7 @@ from night.readiness import ensure_ready
 from warehouse.errors import UsageError
 from warehouse.publication import LOCAL
 from warehouse.settings import Settings, settings
+from warehouse.spreadsheets import plain
 from warehouse.trace import Cell, Figure, Origin, Source, Trace, walk
 from warehouse.trace import trace as follow
 
@@ -240,20 +241,22 @@ def _write_csv(configured: Settings, traced: Trace) -> None:
     for figure in walk(traced.figures):
         named = " ".join(f"{name}={_plain(value)}" for name, value in figure.key.items())
         for source in figure.sources:
-            begun = [figure.relation, named, figure.column, _plain(figure.value), source.relation]
+            begun = [figure.relation, named, figure.column, figure.value, source.relation]
             known = {origin.submission_id: origin for origin in source.origins}
             cells = source.cells or [Cell(name, None, (), origin.amount) for name, origin in known.items()]
             for cell in cells:
                 origin = known.get(cell.submission_id)
                 ledger = {} if origin is None else origin.ledger
-                writer.writerow([
+                line = [
                     *begun, cell.submission_id,
                     *(ledger.get(name) for name in ("sender", "period", "version", "feed", "file")),
-                    cell.row_no, " ".join(cell.columns), _plain(cell.amount), _plain(cell.held),
+                    cell.row_no, " ".join(cell.columns), cell.amount, cell.held,
                     None if origin is None else origin.rows,
-                    *(_plain(ledger.get(name)) for name in ("sha256", "manifest_sha256", "signed_by", "received_at")),
+                    *(ledger.get(name) for name in ("sha256", "manifest_sha256", "signed_by", "received_at")),
                     _place(configured, ledger["sha256"]) if ledger.get("sha256") else None,
-                ])  # fmt: skip
+                ]  # fmt: skip
+                # the name of a file is its sender's; a number stays one
+                writer.writerow([plain(value) if isinstance(value, str) else _plain(value) for value in line])
 
 
 def register(app: typer.Typer) -> None:

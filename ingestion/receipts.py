@@ -13,7 +13,6 @@ import fcntl
 import io
 import json
 import os
-import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,16 +31,11 @@ from warehouse import roles
 from warehouse.connection import connect
 from warehouse.errors import UsageError
 from warehouse.settings import Settings
+from warehouse.spreadsheets import plain
 
 RECEIPT_NAME = "receipt.json"
 RECEIPT_SIGNATURE_NAME = "receipt.json.sig"
 REJECTS_NAME = "rejects.csv"
-
-_FORMULA_START = re.compile(r"^\s*[=+\-@\t\r＝＋－＠]")
-# where the list separator of a spreadsheet is not the comma, a cell may begin in the middle of one of ours
-_FORMULA_INSIDE = re.compile(r"([;|\t\r\n]\s*)(?=[=+\-@＝＋－＠])")
-
-"""An entry refused for one of these is not proven to come from the sender: it must not speak on his receipt."""
 
 _SEEN_WHOLE = frozenset({"E-TOTAL", "E-TOTAL-COLUMN", "E-TOLERANCE"})
 """Faults of a file all of whose rows were judged; under any other one nobody knows what is mended."""
@@ -110,14 +104,6 @@ def write_outbox(settings: Settings, submission_id: str, *, now: dt.datetime | N
     senders = dict.fromkeys([first.row["sender"], *(entry.row["sender"] for entry in entries)])
     folders = [_write_for(settings, *_chosen(entries, submission_id, sender), now=now) for sender in senders]
     return folders[0]
-
-
-def plain(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula, whatever it takes for a separator."""
-    if not isinstance(value, str):
-        return value
-    text = _FORMULA_INSIDE.sub(r"\1'", value)
-    return f"'{text}" if _FORMULA_START.match(value) else text
 
 
 # ------------------------------------------------------------------------------------------------------------- ledger

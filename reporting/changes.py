@@ -30,6 +30,7 @@ order by b.published_at desc
 limit 1
 """
 
+_PERSONS: LiteralString = "select distinct indicator from bi.rpt_plan_attainment where unit = 'persons'"
 _UNITS: LiteralString = "select distinct indicator, unit from bi.rpt_plan_attainment where indicator = any(%s)"
 
 
@@ -54,6 +55,12 @@ def between(settings: Settings, before: int, after: int, *, manifest: Path | Non
         connection.read_only = True
         units = dict(cast("Any", connection.execute(_UNITS, [list(HEADLINE_INDICATORS)]).fetchall()))
     return _told(found, units)
+
+
+def persons(settings: Settings) -> frozenset[str]:
+    """The indicators that count persons."""
+    with connect(settings, roles.READER) as connection:
+        return frozenset(str(row[0]) for row in connection.execute(_PERSONS))
 
 
 def _told(found: Differences, units: dict[str, str]) -> Changes:

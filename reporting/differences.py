@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from reporting.numbers import NOTHING, fixed
+from reporting.numbers import NOTHING, WITHHELD, fixed
 from reporting.terminal import WIDTH
 from warehouse.differences import Correction, Count, Decision, Differences, Edge, Figure, Rebuild
+from warehouse.spreadsheets import plain
 
 _LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 _LINES = 40
@@ -39,12 +40,15 @@ _MAIN = {
 
 
 def write_csv(found: Differences, out: TextIO) -> None:
-    """A line per kind of row and per column of cells that differ (`number` counts them), then one per figure."""
+    """A line per kind of row and per column of cells that differ (`number` counts them), then one per figure.
+
+    A figure without a number before and after is kept back (reporting/small_cells.py).
+    """
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_HEADING)
     for count in found.counts:
-        place = [count.relation, count.month or "", count.province_code or ""]
-        causes = " ".join(count.goes_back_to)
+        place = [count.relation, count.month or "", plain(count.province_code or "")]
+        causes = plain(" ".join(count.goes_back_to))
         for kind in _KINDS:
             if getattr(count, kind):
                 writer.writerow([*place, kind, "", "", "", "", "", getattr(count, kind), causes])
@@ -53,8 +57,8 @@ def write_csv(found: Differences, out: TextIO) -> None:
     for figure in found.figures:
         values = ["" if value is None else f"{value:f}" for value in (figure.before, figure.after, figure.difference)]
         writer.writerow(
-            [figure.relation, figure.month, figure.province_code, "figure", figure.key, figure.column, *values, "",
-             " ".join(figure.goes_back_to)]
+            [figure.relation, figure.month, plain(figure.province_code), "figure", plain(figure.key), figure.column,
+             *values, "", plain(" ".join(figure.goes_back_to))]
         )  # fmt: skip
 
 
@@ -100,7 +104,7 @@ def write_text(found: Differences, out: TextIO, *, in_full: bool = False) -> Non
     figures = [
         each
         for each in found.figures
-        if in_full or (each.column in _MAIN[each.relation] and (each.before or each.after))
+        if in_full or (each.column in _MAIN[each.relation] and (each.before or each.after or _is_kept_back(each)))
     ]
     if figures:
         _say(console, "Figures")
@@ -108,6 +112,8 @@ def write_text(found: Differences, out: TextIO, *, in_full: bool = False) -> Non
             console.print(title)
             console.print(table)
         _more(console, len(figures) - _LINES)
+    if any(map(_is_kept_back, found.figures)):
+        _say(console, f"{WITHHELD}: fewer than five persons, or what would tell such a count.")
     beside = len(found.figures) - len(figures)
     if beside:
         _say(console, f"{beside} more numbers stand beside these (growth, attainment): --relation, --csv or --json.")
@@ -236,14 +242,26 @@ def _figures(figures: Sequence[Figure]) -> Iterator[tuple[str, Table]]:
         table = _table("province", "", *numbers, "goes back to", right=numbers, folding=("goes back to",))
         for figure in each:
             table.add_row(
-                figure.province_code, f"{figure.key} {figure.column}", _number(figure.before), _number(figure.after),
-                _number(figure.difference, signed=True), _causes(figure.goes_back_to, 1),
-            )  # fmt: skip
+                figure.province_code,
+                f"{figure.key} {figure.column}",
+                *_numbers(figure),
+                _causes(figure.goes_back_to, 1),
+            )
         yield f"{relation}, {_month(month)}", table
 
 
 def _month(month: dt.date | None) -> str:
     return NOTHING if month is None else f"{month:%Y-%m}"
+
+
+def _is_kept_back(figure: Figure) -> bool:
+    return figure.before is None and figure.after is None
+
+
+def _numbers(figure: Figure) -> tuple[str, str, str]:
+    if _is_kept_back(figure):
+        return WITHHELD, WITHHELD, WITHHELD
+    return _number(figure.before), _number(figure.after), _number(figure.difference, signed=True)
 
 
 def _number(value: Decimal | None, *, signed: bool = False) -> str:

@@ -8,7 +8,8 @@ together: what is hidden beside a small count is told by no other sum either.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import datetime as dt
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +17,8 @@ from typing import Generic, TypeVar
 
 from reporting.figures import NATIONAL, Territory
 from reporting.numbers import WITHHELD, amount, is_few
+from warehouse import differences
+from warehouse.differences import Differences
 
 _FEWEST, _FEW_AT_MOST = 1, 4
 _Cell = TypeVar("_Cell", bound=Hashable)
@@ -24,6 +27,9 @@ _Cell = TypeVar("_Cell", bound=Hashable)
 _SUMS = {"si_participants": ("si_compulsory", "si_voluntary"), "people_managed": ("hi", "si_voluntary")}
 # a percentage beside its denominator is the count itself
 _SHARES = {"hi_coverage_pct": "hi"}
+# what a row of rpt_plan_attainment says of persons where its indicator counts them
+_HEADS = frozenset({"actual", "value_same_period_last_year", "value_last_december", "duplicates_between_provinces"})
+_AFFECTED = ("rpt_arrears_ageing", "employees_affected")
 
 
 @dataclass(frozen=True)
@@ -153,3 +159,69 @@ def _withheld(territory: Territory, indicators: set[str]) -> Territory:
         replace(figure, is_withheld=True) if figure.indicator in told else figure for figure in territory.figures
     )
     return replace(territory, figures=figures)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Figures of two publications that are shown or kept back together: a row, or one column of it."""
+
+    relation: str
+    month: dt.date
+    province_code: str
+    key: str
+    column: str = ""
+
+
+def keep_back(found: Differences, persons: Set[str]) -> Differences:
+    """The same differences, where a figure that would tell a count under five persons is None before and after.
+
+    `persons` are the indicators that count persons. With a small count goes what tells it: the sums of its territory
+    that it is part of, also where it did not change itself, its share, and the country's figure.
+    """
+    few = {_place(each) for each in found.figures if _counts_few(each, persons)}
+    few |= _sums_with_a_small_rest(found.figures)
+    within = {
+        replace(place, key=name)
+        for place in few
+        for name in (*(t for t, parts in _SUMS.items() if place.key in parts),
+                     *(share for share, of in _SHARES.items() if of == place.key))
+    }  # fmt: skip
+    kept = few | within
+    kept |= {replace(place, province_code=NATIONAL) for place in kept}
+    figures = tuple(
+        replace(each, before=None, after=None, difference=None) if _place(each) in kept else each
+        for each in found.figures
+    )
+    return replace(found, figures=figures)
+
+
+def _place(figure: differences.Figure) -> _Place:
+    is_alone = (figure.relation, figure.column) == _AFFECTED
+    return _Place(
+        figure.relation, figure.month, figure.province_code, figure.key, figure.column if is_alone else ""
+    )  # fmt: skip
+
+
+def _counts_few(figure: differences.Figure, persons: Set[str]) -> bool:
+    is_heads = figure.relation == "rpt_plan_attainment" and figure.key in persons and figure.column in _HEADS
+    if not is_heads and (figure.relation, figure.column) != _AFFECTED:
+        return False
+    return is_few(figure.before, "persons") or is_few(figure.after, "persons")
+
+
+def _sums_with_a_small_rest(figures: Iterable[differences.Figure]) -> set[_Place]:
+    """Sums that changed with all of their parts but one, which is a small count that did not change."""
+    heads = {
+        _place(each): each for each in figures if each.relation == "rpt_plan_attainment" and each.column == "actual"
+    }
+    found = set()
+    for place, total in heads.items():
+        parts = [heads.get(replace(place, key=name)) for name in _SUMS.get(place.key, ())]
+        known = [part for part in parts if part is not None]
+        if not parts or len(known) != len(parts) - 1:
+            continue
+        for side in ("before", "after"):
+            values = [getattr(each, side) for each in (total, *known)]
+            if None not in values and is_few(values[0] - sum(values[1:]), "persons"):
+                found.add(place)
+    return found

@@ -1,4 +1,4 @@
-"""What the catalogue says of access: who owns what, who may do what, how views are guarded, what is said of them."""
+"""What the catalogue says of access: who owns what, who may do what, how rows are guarded, what is said of them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ _MEMBERS = """
 select 'member ' || m.roleid::regrole || ' ' || m.member::regrole,
     m.admin_option || ' ' || m.inherit_option || ' ' || m.set_option from pg_auth_members m
 """
+_POLICIES = """
+select 'policy ' || l.polrelid::regclass || ' ' || l.polname, concat_ws(' ',
+    l.polcmd, l.polpermissive, array(select m.role::regrole::text from unnest(l.polroles) as m (role) order by 1),
+    c.relrowsecurity, c.relforcerowsecurity, pg_get_expr(l.polqual, l.polrelid))
+from pg_policy l join pg_class c on c.oid = l.polrelid
+"""
 _SCOPES = "select 'scope ' || s.role_name, s.is_national || ' ' || array_to_string(s.provinces, ',') from ops.scope s"
 _POWERS = """
 select 'role ' || r.rolname, concat_ws(' ', r.rolsuper, r.rolbypassrls, r.rolcanlogin, r.rolcreaterole, r.rolcreatedb,
@@ -47,8 +53,8 @@ select 'role ' || r.rolname, concat_ws(' ', r.rolsuper, r.rolbypassrls, r.rolcan
 
 
 def access_of(settings: Settings) -> Rights:
-    """By object, function, schema, role, membership and scope: its owner, options, rights and (in bi) its comments."""
-    return dict(_rows(settings, (_OBJECTS, _FUNCTIONS, _SPACES, _MEMBERS, _SCOPES, _POWERS)))
+    """By object, function, schema, role, membership, policy and scope: owner, options, rights, in bi comments."""
+    return dict(_rows(settings, (_OBJECTS, _FUNCTIONS, _SPACES, _MEMBERS, _POLICIES, _SCOPES, _POWERS)))
 
 
 def changed(before: Rights, after: Rights) -> list[str]:

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "benchmarks": {"warehouse", "ingestion", "expectations", "synth", "night"},
 }
 NAMES_OF_NOTHING = {"utils", "util", "common", "helpers", "helper", "misc"}
-LEFT_BY_RUNS = {".git", ".venv", ".venv-superset", "var", "__pycache__", "target", "logs", "dbt_packages"}
+LEFT_BY_RUNS = {".git", ".venv", ".venv-superset", ".venv-clients", "var"}
+LEFT_BY_RUNS |= {"__pycache__", "target", "logs", "dbt_packages"}
 LEFT_BY_RUNS |= {".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
 
 

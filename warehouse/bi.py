@@ -1,9 +1,10 @@
-"""The schema `bi`: one view per published model, with comments, grants and each reader's row predicate (M3, M4).
+"""The schema `bi`: one view per published model, with comments and grants, over rows that a policy guards (M3, M4).
 
 Generated from dbt's manifest and nothing else. A view joins a model's rows to the slices of the publication the
-session reads; it is owned by vss_publisher, which is no superuser, and holds its predicate inside, so that a reader
-needs no grant on marts and cannot reach what is not shown. A view is only replaced when its text changes, and each in a
-transaction of its own, so that no reader waits for more than one of them.
+session reads; it is owned by vss_publisher, which is no superuser and to which row-level security applies, so that a
+reader needs no grant on marts and cannot reach what is another's or was never shown (docs/decisions/0004). A table is
+guarded before a view of it is made. A view is only replaced when its text changes, and each in a transaction of its
+own, so that no reader waits for more than one of them.
 """
 
 from __future__ import annotations
@@ -21,13 +22,8 @@ from warehouse import locks, roles, trace
 from warehouse.connection import Connection, connect
 from warehouse.settings import Settings
 
-_PREDICATE = (
-    "((select sc.is_national from ops.scope as sc where sc.role_name = current_user)"
-    " or {column} = any ((select sc.provinces from ops.scope as sc where sc.role_name = current_user)::text[]))"
-)
 _PUBLICATION_VIEW = "4"
 """Raised with every change of the view bi.publication."""
-# a relation without a province is everybody's, as long as the role stands in ops.scope
 _ANY_SCOPE = "exists (select from ops.scope as sc where sc.role_name = current_user)"
 
 
@@ -39,27 +35,33 @@ class Relation:
     description: str
     columns: dict[str, str]
     is_person_level: bool
+    is_by_month: bool
     main_feed: str | None
     distinct_on: str | None
+
+    @property
+    def policy(self) -> str:
+        """The policy that its rows are under, as marts.guard_rows calls it."""
+        if "current_province_code" not in self.columns:
+            return "in_scope"
+        return "by_slice" if self.is_by_month else "by_province"
 
     def view_sql(self) -> str:
         names = ", ".join(f"r.{name}" for name in self.columns)
         extra = ", sl.submission_id" if self.main_feed and "submission_id" not in self.columns else ""
-        join = " join ops.slice as sl on sl.slice_id = r.slice_id" if extra else ""
+        pointer = f" join ops.shown_slice as s on s.relation = '{self.name}' and s.slice_id = r.slice_id"
+        if self.policy == "by_slice":
+            pointer = ""
+        # every row has its slice: as a left join it is left out where nobody asks for the submission
+        sent = " left join ops.slice as sl on sl.slice_id = r.slice_id" if extra else ""
         distinct = f"distinct on (r.{self.distinct_on}) " if self.distinct_on else ""
         order = f" order by r.{self.distinct_on}" if self.distinct_on else ""
         if self.distinct_on and "last_month" in self.columns:
             # of two territories in one month always the same one: a figure must not hang on the order of arrival
             order += ", r.last_month desc nulls last, r.territory_key"
-        predicate = (
-            _PREDICATE.format(column="r.current_province_code")
-            if "current_province_code" in self.columns
-            else _ANY_SCOPE
-        )
         return (
-            f"select {distinct}{names}{extra} from marts.{self.name}__rows as r"
-            f" join ops.shown_slice as s on s.relation = '{self.name}' and s.slice_id = r.slice_id{join}"
-            f" where {predicate}{order}"
+            f"select {distinct}{names}{extra} from marts.{self.name}__rows as r{pointer}{sent}"
+            f" where ops.pin_is_readable(){order}"
         )
 
 
@@ -78,6 +80,7 @@ def relations(manifest: Path) -> list[Relation]:
                 description=node["description"],
                 columns=columns,
                 is_person_level="participant_key" in columns,
+                is_by_month=bool(node["config"].get("partition_by_month")),
                 main_feed=node["config"].get("main_feed"),
                 distinct_on=meta.get("distinct_on"),
             )
@@ -102,8 +105,11 @@ def sync(settings: Settings, manifest: Path, *, patience: float | None = None) -
         with connection.transaction():
             trace.remember(connection, trace.declarations(manifest))
         there = _fingerprints(connection)
+        guarded = _guarded(connection)
         for relation in published:
             connection.execute("select ops.ensure_pointer(%s)", [relation.name])
+            if guarded.get(relation.name) != relation.policy:
+                _guard(connection, settings, relation, patience)
             if there.get(relation.name) != _fingerprint(relation):
                 with connection.transaction():
                     if there.get(relation.name, "").partition(" ")[0] != _digest(relation.view_sql()):
@@ -121,10 +127,28 @@ def sync(settings: Settings, manifest: Path, *, patience: float | None = None) -
 _THEN = "run `vss publish`: the candidate is kept, is audited then and shown."
 
 
+def _guard(connection: Connection, settings: Settings, relation: Relation, patience: float) -> None:
+    command = sql.SQL("select marts.guard_rows({}, {})").format(
+        sql.Literal(relation.name), sql.Literal(relation.policy)
+    )
+    table = sql.Identifier("marts", f"{relation.name}__rows")
+    locks.patiently(connection, settings, command, table, patience=patience, then=_THEN)
+
+
+def _guarded(connection: Connection) -> dict[str, str]:
+    """By relation the policy that its rows are under, where row-level security is on."""
+    rows = connection.execute(
+        "select regexp_replace(c.relname, '__rows$', ''), p.polname from pg_class c"
+        " join pg_policy p on p.polrelid = c.oid and p.polname <> 'engineers'"
+        " where c.relnamespace = 'marts'::regnamespace and c.relrowsecurity"
+    )
+    return {str(row[0]): str(row[1]) for row in rows}
+
+
 def _replace(connection: Connection, settings: Settings, relation: Relation, patience: float) -> None:
     view = sql.Identifier("bi", relation.name)
     select = sql.SQL(relation.view_sql())
-    create = sql.SQL("create or replace view {} with (security_barrier) as {}").format(view, select)
+    create = sql.SQL("create or replace view {} as {}").format(view, select)
     exists = connection.execute("select to_regclass(%s) is not null", [f"bi.{relation.name}"]).fetchone() == (True,)
     if not exists:
         connection.execute(create)

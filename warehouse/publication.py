@@ -10,7 +10,7 @@ from typing import Any, TextIO, cast
 from zoneinfo import ZoneInfo
 
 import psycopg
-from psycopg import sql
+from psycopg import postgres, sql
 from psycopg.types.json import Jsonb
 
 from warehouse import builds, roles
@@ -18,9 +18,13 @@ from warehouse.builds import Build
 from warehouse.connection import Connection, connect
 from warehouse.errors import UsageError
 from warehouse.settings import Settings
+from warehouse.spreadsheets import plain_record
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 DUPLICATE_ELSEWHERE = "N-DUPLICATE-ELSEWHERE"
+_NUMBERS = frozenset(
+    builtin.oid for name in ("int2", "int4", "int8", "numeric", "float4", "float8") if (builtin := postgres.types[name])
+)
 
 
 @dataclass(frozen=True)
@@ -343,9 +347,10 @@ def resolve(settings: Settings, wanted: str) -> int:
         return number
 
 
-def as_of(settings: Settings, wanted: str, query: str, out: TextIO) -> None:
-    """Write a query's answer over what was published then, as CSV with a heading.
+def as_of(settings: Settings, wanted: str, query: str, out: TextIO, *, is_raw: bool = False) -> None:
+    """Write a query's answer over what was published then, as CSV (RFC 4180, lines end in LF) with a heading.
 
+    Text that a spreadsheet would take for a formula gets an apostrophe; numbers never do. `is_raw`: each cell as it is.
     Runs as vss_reader in a read-only transaction: what it may do is the role's limit, not a parser's.
     """
     number = resolve(settings, wanted)
@@ -353,19 +358,28 @@ def as_of(settings: Settings, wanted: str, query: str, out: TextIO) -> None:
         connection.read_only = True
         connection.execute("select set_config('vss.publication', %s, false)", [str(number)])
         connection.execute("set search_path = bi")
-        # the server writes the CSV: dates, arrays and numbers as it has them, one query and no second, nothing kept
-        # here. The parenthesis on a line of its own: a query may end in a comment
-        text = sql.SQL("copy ({}\n) to stdout with (format csv, header)").format(
-            sql.SQL(query.strip().removesuffix(";"))
-        )
+        # the server writes the CSV: dates, arrays and numbers as it has them, nothing kept here, a record at a time.
+        # The parenthesis on a line of its own: a query may end in a comment
+        asked = sql.SQL(query.strip().removesuffix(";"))
+        text = sql.SQL("copy ({}\n) to stdout with (format csv, header)").format(asked)
         try:
+            is_number = [] if is_raw else _numbers(connection, asked)
             with connection.cursor() as cursor, cursor.copy(text) as rows:
+                heading = True
                 for block in rows:
-                    out.write(bytes(block).decode())
+                    record = bytes(block).decode()
+                    out.write(record if is_raw else plain_record(record, [] if heading else is_number))
+                    heading = False
         except psycopg.Error as error:
             raise UsageError(
                 f"The query failed: {str(error).splitlines()[0]}. Write one select; nothing else is answered."
             ) from None
+
+
+def _numbers(connection: Connection, asked: sql.SQL) -> list[bool]:
+    """Which columns of a query are numbers, a minus of which is no formula; nothing is run."""
+    described = connection.execute(sql.SQL("select * from ({}\n) as answer limit 0").format(asked)).description
+    return [column.type_code in _NUMBERS for column in described or []]
 
 
 def _require_readable(connection: Connection, number: int) -> None:

@@ -5,6 +5,8 @@ None is a superuser or bypasses row security. Logins get generated passwords, ke
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import psycopg
 from psycopg import sql
 
@@ -25,6 +27,10 @@ READER_DETAIL = "vss_reader_detail"
 _LOGINS = (MIGRATOR, LOADER, TRANSFORMER, PUBLISHER, ENGINEER, OFFICER, READER)
 _GROUPS = (VAULT, READER_BASE, READER_DETAIL)
 _BEHIND_BI = (MIGRATOR, LOADER, TRANSFORMER, PUBLISHER, ENGINEER, VAULT)
+# against a query that never ends, a transaction that a tool leaves open (the night waits for its locks, and what it
+# still sees cannot be cleared away), and sorts that fill the disk
+READER_LIMITS = {"statement_timeout": "10min", "idle_in_transaction_session_timeout": "30min"}
+READER_LIMITS_BY_SUPERUSER = {"temp_file_limit": "16GB"}
 # the migrator makes the other rooms' schemas as their owners; it inherits nothing from them
 _OWNERS = (VAULT, TRANSFORMER, PUBLISHER)
 
@@ -75,14 +81,30 @@ def ensure_roles(admin: psycopg.Connection[tuple[object, ...]], settings: Settin
                 sql.Identifier(role), sql.Identifier(admin.info.dbname)
             )
         )
-    # a build sorts and hashes millions of rows in two threads; readers keep the server's modest default
-    admin.execute(sql.SQL("alter role {} set work_mem = '256MB'").format(sql.Identifier(TRANSFORMER)))
-    for role, timeout in ((READER, "10min"), (ENGINEER, "60min")):
+        # a plan of its own for each execution: whether the pin can be read is asked when a plan is made
         admin.execute(
-            sql.SQL("alter role {} set statement_timeout = {}").format(sql.Identifier(role), sql.Literal(timeout))
+            sql.SQL("alter role {} in database {} set plan_cache_mode = force_custom_plan").format(
+                sql.Identifier(role), sql.Identifier(admin.info.dbname)
+            )
         )
-    if admin.info.parameter_status("is_superuser") == "on":
+        _limit(admin, role, READER_LIMITS | (READER_LIMITS_BY_SUPERUSER if _is_superuser(admin) else {}))
+    # a build sorts and hashes millions of rows in two threads; readers keep the server's modest default
+    _limit(admin, TRANSFORMER, {"work_mem": "256MB"})
+    _limit(admin, ENGINEER, {"statement_timeout": "60min"})
+    if _is_superuser(admin):
         _close_side_doors(admin)
+
+
+def _limit(admin: psycopg.Connection[tuple[object, ...]], role: str, limits: Mapping[str, str]) -> None:
+    """Settings a login's sessions begin with, in every database; PostgreSQL passes none on to members of a role."""
+    for name, value in limits.items():
+        admin.execute(
+            sql.SQL("alter role {} set {} = {}").format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value))
+        )
+
+
+def _is_superuser(admin: psycopg.Connection[tuple[object, ...]]) -> bool:
+    return admin.info.parameter_status("is_superuser") == "on"
 
 
 # what PostgreSQL lets everybody do, and a reader of one province must not: ask how many rows each table has and gained,

@@ -75,11 +75,51 @@ def test_no_view_of_bi_is_owned_by_a_role_that_sees_everything(demo: Demo) -> No
     owners = demo.rows(
         "select c.relname, r.rolname from pg_class c join pg_roles r on r.oid = c.relowner"
         " where c.relnamespace = 'bi'::regnamespace"
-        " and (r.rolsuper or r.rolbypassrls or r.rolname <> 'vss_publisher'"
-        "      or not coalesce(c.reloptions, '{}') @> array['security_barrier=true'])"
+        " and (r.rolsuper or r.rolbypassrls or r.rolname <> 'vss_publisher')"
     )
 
     assert owners == []
+
+
+def test_every_view_of_bi_reads_rows_that_a_policy_guards(demo: Demo) -> None:
+    guarded = demo.rows(
+        "select v.relname, array_agg(distinct t.relname order by t.relname) as tables,"
+        " bool_and(t.relrowsecurity and t.relowner <> v.relowner) as is_guarded,"
+        " array_agg(distinct l.polname || ' ' || l.polcmd::text || ' ' || l.polpermissive || ' ' || array("
+        "   select m.role::regrole::text from unnest(l.polroles) as m (role) order by 1)::text) as policies"
+        " from pg_class v join pg_rewrite w on w.ev_class = v.oid"
+        " join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid"
+        "   and d.refclassid = 'pg_class'::regclass"
+        " join pg_class t on t.oid = d.refobjid and t.relnamespace = 'marts'::regnamespace"
+        " left join pg_policy l on l.polrelid = t.oid"
+        " where v.relnamespace = 'bi'::regnamespace group by v.relname"
+    )
+
+    views = demo.rows("select relname from pg_class where relnamespace = 'bi'::regnamespace and relkind = 'v'")
+    assert {row["relname"] for row in guarded} == {row["relname"] for row in views} - {"publication"}
+    for row in guarded:
+        assert row["tables"] == [f"{row['relname']}__rows"]
+        assert row["is_guarded"], row["relname"]
+        columns = {each["attname"] for each in demo.rows(
+            f"select attname from pg_attribute where attrelid = 'bi.{row['relname']}'::regclass"
+        )}  # fmt: skip
+        is_by_month = row["relname"] in {"fct_participation", "fct_contribution", "fct_arrears"}
+        kind = "by_slice" if is_by_month else "by_province" if "current_province_code" in columns else "in_scope"
+        assert row["policies"] == sorted([f"{kind} r true {{vss_publisher}}", "engineers r true {vss_engineer}"])
+    # beside its rows a view reads the pointer, of which it shows nothing, and the slice with the row's submission
+    beside = demo.rows(
+        "select distinct t.relname, t.relkind = 'v' or t.relrowsecurity as is_guarded"
+        " from pg_class v join pg_rewrite w on w.ev_class = v.oid"
+        " join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid"
+        "   and d.refclassid = 'pg_class'::regclass and d.refobjid <> v.oid"
+        " join pg_class t on t.oid = d.refobjid and t.relnamespace <> 'marts'::regnamespace"
+        " where v.relnamespace = 'bi'::regnamespace and v.relname <> 'publication' order by 1"
+    )
+    assert beside == [{"relname": "shown_slice", "is_guarded": True}, {"relname": "slice", "is_guarded": True}]
+    # what is not dbt's: its condition stands inside
+    assert demo.one("select reloptions from pg_class where oid = 'bi.publication'::regclass")["reloptions"] == [
+        "security_barrier=true"
+    ]
 
 
 def test_a_province_sees_its_own_rows_and_its_predecessors_and_nobody_elses(demo: Demo) -> None:

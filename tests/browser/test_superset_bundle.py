@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import json
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from bundle import BY_UUID, CHARTS, DASHBOARDS, DATABASE, DATASETS, answer, empt
 from proofs import proves
 
 from cli import dashboards
+from ingestion.contracts import load_contracts
+from reporting import labels
 from warehouse.connection import Connection, admin_url, open_connection
 from warehouse.errors import UsageError
 from warehouse.settings import PROJECT, Settings
@@ -183,6 +186,16 @@ def test_every_part_has_a_uuid_of_its_own() -> None:
     everything = [DATABASE, *DATASETS.values(), *CHARTS.values(), *DASHBOARDS.values()]
 
     assert len({part["uuid"] for part in everything}) == len(everything) == len(dashboards.bundle_uuids())
+
+
+def test_feeds_and_comparisons_are_called_as_in_the_morning_report() -> None:
+    for name in load_contracts():
+        words = labels.feed(name)
+        assert f"when '{name}' then '{words.vi} – {words.en}'" in DATASETS["completeness"]["sql"], name
+    for code in ("plan", "same_period", "last_december", "previous_month"):
+        called = re.search(rf"when '{code}' then '(.+) – (.+)'", DATASETS["differences"]["sql"])
+        assert called is not None, code
+        assert called[1] in labels.comparison(code).vi and called[2] in labels.comparison(code).en, code
 
 
 @proves("access.small-cells")

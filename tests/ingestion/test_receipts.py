@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from cli.arrivals import _receipt_lines
 from ingestion import manifest
 from ingestion.codes import CATALOGUE, message
-from ingestion.receipts import plain, receipt, status, write_outbox
+from ingestion.receipts import receipt, status, write_outbox
 from ingestion.signatures import is_receipt_signed, receipt_public_key
 from warehouse import roles
 from warehouse.connection import connect
@@ -124,17 +124,6 @@ def test_a_file_name_that_is_a_formula_is_neutralised_in_the_csv_for_people(inbo
     inbox.load(folder)
     with (write_outbox(inbox.settings, folder.name) / "rejects.csv").open(encoding="utf-8-sig", newline="") as stream:
         assert [row["file"] for row in csv.DictReader(stream)] == ["'=cmd.csv"]
-
-
-@pytest.mark.parametrize("mark", ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠", " =", "\n="])
-def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe(mark: str) -> None:
-    assert str(plain(f"{mark}cmd|' /c calc'!A0")).startswith("'")
-
-
-def test_a_cell_that_becomes_a_formula_behind_another_separator_gets_an_apostrophe_there() -> None:
-    assert plain("a;=cmd") == "a;'=cmd"
-    assert plain("Cột sex chỉ nhận: F, M; dòng 5") == "Cột sex chỉ nhận: F, M; dòng 5"
-    assert plain(-5) == -5
 
 
 def test_a_waiting_submission_has_a_receipt_without_feeds(inbox: Inbox) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 
-from headline_builders import figure, small, vinh_phuc
+from headline_builders import figure, headline, small, vinh_phuc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proofs import proves
 
 from reporting.figures import NATIONAL, Figure, Territory
 from reporting.headline import in_full
-from reporting.small_cells import protect, with_total
+from reporting.headline_csv import write_csv
+from reporting.small_cells import keep_back, protect, with_total
+from warehouse import differences
+from warehouse.differences import Differences, Edge
 
 FEW, BESIDE = range(1, 5), range(5, 40)
 
@@ -185,3 +190,84 @@ def test_a_province_whose_figure_is_withheld_beside_a_small_one_may_be_shown_in_
     ]
     main, _ = in_full(protect([country(provinces), *provinces]))
     assert [each.province_key for each in main] == [NATIONAL, "most"]
+
+
+OCTOBER = dt.date(2021, 10, 1)
+PERSONS = frozenset({"people_managed", "si_participants", "si_compulsory", "si_voluntary", "hi"})
+
+
+def differing(
+    *figures: tuple[str, str, int, int], column: str = "actual", of: str = "rpt_plan_attainment"
+) -> Differences:
+    """Two publications that differ in these: province, indicator or band, before, after."""
+    edge = Edge(1, dt.datetime(2021, 11, 3, tzinfo=dt.UTC), "build", 1, "p")
+    return Differences(edge, edge, figures=tuple(
+        differences.Figure(
+            of, OCTOBER, province, province, key, column, Decimal(before), Decimal(after), Decimal(after - before)
+        )
+        for province, key, before, after in figures
+    ))  # fmt: skip
+
+
+def left(found: Differences) -> dict[tuple[str, str], bool]:
+    """By province and key whether its numbers are still there."""
+    kept = {(each.before, each.after, each.difference) for each in found.figures if each.before is None}
+    assert kept <= {(None, None, None)}
+    return {(each.province_code, each.key): each.before is not None for each in found.figures}
+
+
+@proves("access.small-cells")
+def test_a_difference_to_or_from_a_small_count_is_kept_back_with_the_sums_that_tell_it() -> None:
+    found = differing(
+        ("01", "si_voluntary", 3, 7), ("01", "si_participants", 303, 307), ("01", "people_managed", 903, 907),
+        ("national", "si_voluntary", 500, 504), ("national", "si_participants", 9303, 9307),
+        ("01", "hi", 900, 900), ("26", "si_voluntary", 400, 404), ("national", "hi", 9900, 9901),
+    )  # fmt: skip
+
+    assert left(keep_back(found, PERSONS)) == {
+        ("01", "si_voluntary"): False, ("01", "si_participants"): False, ("01", "people_managed"): False,
+        ("national", "si_voluntary"): False, ("national", "si_participants"): False, ("01", "hi"): True,
+        ("26", "si_voluntary"): True, ("national", "hi"): True,
+    }  # fmt: skip
+
+
+@proves("access.small-cells")
+def test_a_small_count_that_did_not_change_is_not_told_by_the_sum_and_the_part_that_did() -> None:
+    found = differing(("01", "si_compulsory", 300, 310), ("01", "si_participants", 303, 313))
+    assert left(keep_back(found, PERSONS)) == {("01", "si_compulsory"): True, ("01", "si_participants"): False}
+
+    found = differing(("01", "si_compulsory", 300, 310), ("01", "si_participants", 320, 330))
+    assert left(keep_back(found, PERSONS)) == {("01", "si_compulsory"): True, ("01", "si_participants"): True}
+
+
+def test_few_of_something_else_than_persons_are_told() -> None:
+    assert left(keep_back(differing(("01", "inspections", 2, 3)), PERSONS)) == {("01", "inspections"): True}
+    bands = differing(("01", "1-<3", 2, 3), ("national", "1-<3", 90, 91), column="units", of="rpt_arrears_ageing")
+    assert left(keep_back(bands, PERSONS)) == {("01", "1-<3"): True, ("national", "1-<3"): True}
+
+
+def test_employees_of_units_in_arrears_are_persons() -> None:
+    bands = differing(("01", "1-<3", 2, 30), ("national", "1-<3", 90, 118), column="employees_affected",
+                      of="rpt_arrears_ageing")  # fmt: skip
+    assert left(keep_back(bands, PERSONS)) == {("01", "1-<3"): False, ("national", "1-<3"): False}
+
+
+@proves("access.small-cells", "cells.formula-text")
+def test_the_headline_as_csv_has_no_small_count_no_formula_and_numbers_that_are_numbers() -> None:
+    few = replace(
+        small("few", "=Few", 0),
+        figures=(
+            figure("si_voluntary", 3, plan="900", attainment_pct="33"),
+            figure("arrears", "-5", unit="dong"),
+            figure("hi", "12.50"),
+        ),
+    )
+    out = io.StringIO()
+
+    write_csv(replace(headline(), main=tuple(protect([few])), others=()), out)
+
+    rows = {row["indicator"]: row for row in csv.DictReader(io.StringIO(out.getvalue()))}
+    assert rows["si_voluntary"]["hidden"] == "few"
+    assert {rows["si_voluntary"][name] for name in ("actual", "plan", "attainment_pct")} == {""}
+    assert rows["arrears"]["actual"] == "-5" and rows["hi"]["actual"] == "12.50"
+    assert {(row["name_vi"], row["name_en"]) for row in rows.values()} == {("few", "'=Few")}

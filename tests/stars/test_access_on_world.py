@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import psycopg
@@ -13,7 +14,7 @@ from shown import World
 
 from night import dbt_runs
 from warehouse import bi, roles
-from warehouse.connection import connect, role_url
+from warehouse.connection import admin_url, connect, role_url
 
 # Phú Thọ took over Vĩnh Phúc (26) and Hòa Bình (17); Bắc Ninh is old Bắc Giang (24) and old Bắc Ninh (27)
 PROVINCES = ["25", "24", "46", "01", "12"]
@@ -157,9 +158,140 @@ def test_a_condition_meets_no_other_row_whatever_the_planner_may_do(
     ):  # fmt: skip
         reader.execute(switches.encode())
         reader.execute(probe.encode())
-    # row security is not what guards here: to switch it off opens nothing
+    # who switches row security off is refused, and not shown everything
     reader.execute("set row_security = off")
-    reader.execute(probe.encode())
+    for asked in (probe, "select * from bi.dim_employer", "select count(*) from bi.dim_month"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="would be affected by row-level security"):
+            reader.execute(asked.encode())
+
+
+# fails on any row that it meets
+ANY_ROW = "select count(*) from bi.{} r where 1 / (length(r::text) * 0) = 1"
+
+
+@contextlib.contextmanager
+def tried(world: World, role: str, *changes: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A session that acts as a reader after changes that nobody else sees and that are taken back."""
+    with psycopg.connect(admin_url(world.settings)) as admin:
+        for change in changes:
+            admin.execute(change.encode())
+        admin.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+        yield admin
+        admin.rollback()
+
+
+@pytest.mark.parametrize("role", [roles.READER, roles.provincial_reader("25")])
+def test_no_condition_of_a_reader_meets_a_row_that_was_never_shown(
+    world: World, relations: dict[str, list[str]], role: str
+) -> None:
+    # as before the first publication, with all rows there: those of a candidate
+    with tried(
+        world, role, "update ops.current_publication set last_slice_id = 0",
+        "update ops.publication_slice set from_publication = 9, to_publication = 10",
+    ) as reader:  # fmt: skip
+        for name in relations:
+            if name != "publication":
+                assert reader.execute(ANY_ROW.format(name).encode()).fetchone() == (0,), name
+    for name in ("fct_arrears", "dim_employer", "dim_month"):
+        # the probe bites where there is a row
+        with tried(world, role) as reader, pytest.raises(psycopg.errors.DivisionByZero):
+            reader.execute(ANY_ROW.format(name).encode())
+
+
+def test_no_condition_on_a_single_column_meets_a_value_of_another_province(
+    world: World, relations: dict[str, list[str]]
+) -> None:
+    # of which nothing was sent: whatever fails here is somebody else's, wherever the column comes from
+    asked = set()
+    with psycopg.connect(role_url(world.settings, roles.provincial_reader("12")), autocommit=True) as reader:
+        for name, columns in relations.items():
+            if reader.execute(f"select count(*) from bi.{name}".encode()).fetchone() != (0,):
+                continue
+            for column in columns:
+                probe = f"select count(*) from bi.{name} as r where 1 / (length(r.{column}::text) * 0) = 1"
+                assert reader.execute(probe.encode()).fetchone() == (0,), f"{name}.{column}"
+                asked.add((name, column))
+    assert {("fct_participation", "submission_id"), ("fct_arrears", "submission_id"), ("dim_employer", "name")} <= asked
+    # the probe bites
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        world.query("select count(*) from bi.fct_arrears as r where 1 / (length(r.submission_id::text) * 0) = 1")
+
+
+def test_rows_without_a_policy_are_shown_to_nobody(world: World) -> None:
+    for name, policy in (("fct_arrears", "by_slice"), ("dim_employer", "by_province"), ("dim_month", "in_scope")):
+        with tried(world, roles.READER, f"drop policy {policy} on marts.{name}__rows") as reader:
+            assert reader.execute(f"select count(*) from bi.{name}".encode()).fetchone() == (0,), name
+
+
+def test_a_table_that_lost_its_guard_has_it_again_before_anything_is_published(world: World) -> None:
+    before = access_of(world.settings)
+    manifest = dbt_runs.manifest_path(world.settings)
+    with connect(world.settings, roles.TRANSFORMER, autocommit=True) as connection:
+        connection.execute("alter table marts.fct_inspection__rows disable row level security")
+        connection.execute("drop policy by_province on marts.fct_outreach__rows")
+        connection.execute("drop policy engineers on marts.fct_outreach__rows")
+    try:
+        assert access_of(world.settings) != before
+    finally:
+        made = bi.sync(world.settings, manifest)
+    assert changed(before, access_of(world.settings)) == []
+    # the views stand as they stood
+    assert made == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_every_relation_shows_the_slices_of_the_publication_and_no_other(
+    world: World, relations: dict[str, list[str]], number: int
+) -> None:
+    with connect(world.settings, roles.ENGINEER) as engineer:
+        for name in relations:
+            if name in ONE_OF_SEVERAL or name == "publication":
+                continue
+            wanted = engineer.execute(
+                f"select count(*)::integer from marts.{name}__rows r join ops.publication_slice p"
+                f" on p.relation = '{name}' and p.slice_id = r.slice_id"
+                f" where p.from_publication <= {number} and p.to_publication > {number}".encode()
+            ).fetchone()
+            assert world.query(f"select count(*)::integer from bi.{name}", number) == [wanted], name
+
+
+def test_a_wrong_pin_is_refused_where_no_row_would_be_read(world: World, relations: dict[str, list[str]]) -> None:
+    with psycopg.connect(role_url(world.settings, roles.READER), autocommit=True) as reader:
+        reader.execute("set vss.publication = 999")
+        for name, columns in relations.items():
+            nothing = "r.month = '1900-01-01'" if "month" in columns else "r is null"
+            with pytest.raises(psycopg.errors.InvalidParameterValue, match="999 was never published"):
+                reader.execute(f"select * from bi.{name} r where {nothing} limit 1".encode())
+
+
+@pytest.mark.parametrize("hidden", [slice(1), slice(7, 9), slice(-1, None), slice(None, None, 2), slice(None)])
+@pytest.mark.parametrize("is_shown_again", [False, True])
+def test_a_fact_shows_its_slices_whichever_of_them_are_hidden(
+    world: World, hidden: slice, is_shown_again: bool
+) -> None:
+    slices = [int(str(number)) for (number,) in world.query(
+        "select slice_id from ops.publication_slice where relation = 'fct_contribution'"
+        " and from_publication <= 2 and to_publication > 2 order by 1", role=roles.ENGINEER,
+    )]  # fmt: skip
+    counts = {number: int(str(count)) for number, count in world.query(
+        "select slice_id, count(*) from marts.fct_contribution__rows group by 1", role=roles.ENGINEER
+    )}  # fmt: skip
+    gone = slices[hidden]
+    changes = [
+        "update ops.publication_slice set from_publication = 1, to_publication = 2"
+        f" where relation = 'fct_contribution' and to_publication > 2 and slice_id = any('{{{str(gone)[1:-1]}}}')"
+    ]
+    if is_shown_again:
+        # as a roll back leaves it
+        changes.append(
+            "insert into ops.publication_slice (relation, slice_id, from_publication)"
+            f" select 'fct_contribution', g, 2 from unnest('{{{str(gone)[1:-1]}}}'::integer[]) as g"
+        )
+    wanted = sum(counts.get(number, 0) for number in slices if is_shown_again or number not in gone)
+    with tried(world, roles.READER, *changes) as reader:
+        assert reader.execute("select count(*)::integer from bi.fct_contribution").fetchone() == (wanted,)
+    assert len(slices) > 20
+    assert sum(counts.get(number, 0) for number in gone) > 0
 
 
 @SUCCESSORS

@@ -18,6 +18,7 @@ from warehouse.settings import Settings
 WITH_OWNERS_RIGHTS = {
     "bi.lineage": {"vss_reader_base"},
     "bi.trace_row": {"vss_reader_base"},
+    "marts.guard_rows": {"vss_publisher"},
     "ops.analyze_candidate": {"vss_transformer"},
     "ops.analyze_raw": {"vss_loader"},
     "ops.decide_tax_match": {"vss_loader"},
@@ -33,6 +34,7 @@ WITH_OWNERS_RIGHTS = {
     "ops.note_published": {"vss_publisher"},
     "ops.open_build": {"vss_transformer"},
     "ops.pass_audit": {"vss_publisher"},
+    "ops.pin_is_readable": {"vss_publisher", "vss_reader_base", "vss_engineer"},
     "ops.prunable_slice": {"vss_transformer"},
     "ops.raw_partition": {"vss_loader"},
     "ops.revoke_tax_match": {"vss_loader"},

@@ -321,6 +321,18 @@ def test_as_of_answers_one_select_as_the_server_writes_it(shown: Shown, capsys: 
     assert capsys.readouterr().out == ""
 
 
+def test_as_of_gives_no_spreadsheet_a_formula_and_programs_what_there_is(
+    shown: Shown, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = (
+        "select text '=1+1' as \"@head\", text '-5' as told, -5 as number, -0.5 as part, '' as none, null as null_one"
+    )
+    as_of(shown.settings, "1", query, sys.stdout)
+    assert capsys.readouterr().out == """"'@head",told,number,part,none,null_one\n"'=1+1","'-5",-5,-0.5,"",\n"""
+    as_of(shown.settings, "1", query, sys.stdout, is_raw=True)
+    assert capsys.readouterr().out == '@head,told,number,part,none,null_one\n=1+1,-5,-5,-0.5,"",\n'
+
+
 def test_going_back_from_going_back_restores_figures_and_ledger(shown: Shown) -> None:
     before, states = shown.figures(), shown.states()
     number = shown.number()
