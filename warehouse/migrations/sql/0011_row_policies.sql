@@ -26,7 +26,7 @@ begin
     values (candidate, wanted, 'build', flip.completeness, flip.freshness, flip.changes);
     -- one build is open at a time, and what an abandoned one had made is gone: every slice there is has been shown
     update ops.current_publication
-    set publication_id = candidate, last_slice_id = (select max(s.slice_id) from ops.slice s)
+    set publication_id = candidate, last_slice_id = coalesce((select max(s.slice_id) from ops.slice s), 0)
     where publication_id = base;
     if not found then
         raise exception 'another publication came first' using errcode = '55000';
