@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 SUPERSET := .venv-superset
+CLIENTS := .venv-clients
 BIN := $(VENV)/bin
 VSS := $(BIN)/vss
 READY := $(VENV)/ready
@@ -35,7 +36,7 @@ demo: $(READY) ## land the demo submissions, run the night in Airflow, publish, 
 test: $(READY) lint ## lint, unit, integration (real PostgreSQL), dbt, DAG and end-to-end tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 20
 
-test-long: $(READY) $(SUPERSET)/ready ## what takes minutes: properties and fuzzing with many inputs (marker long)
+test-long: $(READY) $(SUPERSET)/ready $(CLIENTS)/ready ## what takes minutes: properties and fuzzing with many inputs (marker long)
 	$(BIN)/python -m pytest -m long
 
 lint: lint-python lint-dbt lint-sql ## ruff, mypy, dbt-bouncer, dbt-score, sqlfluff
@@ -93,9 +94,12 @@ superset-lock: ## resolve reporting/superset/requirements.in anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make superset-lock" reporting/superset/requirements.in -o reporting/superset/requirements.lock
 
-clients-venv: ## programs that read bi (DuckDB, ODBC, JDBC …) into .venv-clients, for the long tests of them
-	$(PYTHON) -m venv .venv-clients
-	.venv-clients/bin/python -m pip install --quiet -r tests/acceptance/clients/requirements.txt
+clients-venv: $(CLIENTS)/ready ## programs that read bi (DuckDB, ODBC, JDBC …) into .venv-clients, for the long tests of them
+
+$(CLIENTS)/ready: tests/acceptance/clients/requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet -r tests/acceptance/clients/requirements.txt
+	touch $@
 
 clean: ## stop the server and remove everything a run leaves behind
 	-$(VSS) dashboards stop

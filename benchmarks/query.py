@@ -163,22 +163,18 @@ def _result(seconds: dict[str, dict[str, list[float]]], repeat: int) -> Result:
             ("floor: bare tables", BARE), ("bi without policies", OPEN), ("bi, as vss_reader", "bi"),
         )
     ]  # fmt: skip
-    of_bare, of_open = totals["bi"] / totals[BARE], totals["bi"] / totals[OPEN]
     result.targets = [
         Target(
-            f"bi takes at most {_OF_BARE} of bare tables over all queries: {of_bare:.2f}",
-            of_bare <= _OF_BARE,
-            floor=f"{1000 * totals[BARE]:.0f} ms",
+            f"{words}: {(ratio := totals['bi'] / totals[floor]):.2f}",
+            ratio <= bound,
+            floor=f"{1000 * totals[floor]:.0f} ms",
             ours=f"{1000 * totals['bi']:.0f} ms",
-            ratio=of_bare,
-        ),
-        Target(
-            f"and at most {_OF_OPEN} of the same views without row-level security: {of_open:.2f}",
-            of_open <= _OF_OPEN,
-            floor=f"{1000 * totals[OPEN]:.0f} ms",
-            ours=f"{1000 * totals['bi']:.0f} ms",
-            ratio=of_open,
-        ),
+            ratio=ratio,
+        )
+        for floor, bound, words in (
+            (BARE, _OF_BARE, f"bi takes at most {_OF_BARE} of bare tables over all queries"),
+            (OPEN, _OF_OPEN, f"and at most {_OF_OPEN} of the same views without row-level security"),
+        )
     ]
     result.facts = {"milliseconds": {
         name: {schema: round(1000 * medians[schema][name], 2) for schema in medians} for name in medians["bi"]
